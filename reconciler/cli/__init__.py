@@ -1,0 +1,1 @@
+"""Flags to wiring to flow to report to exit code. It decides nothing."""

@@ -1,0 +1,1 @@
+"""The shell: where the core and the outside meet."""

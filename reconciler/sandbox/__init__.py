@@ -1,0 +1,1 @@
+"""A stand-in for the Autopilot API that keeps a world. It imports nothing of ours."""

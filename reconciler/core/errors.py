@@ -1,0 +1,86 @@
+"""Every error the product raises on purpose, as one tree.
+
+ReconcilerError                 one clear line; exit code 1
+├── InvalidDeclarations         the YAML is wrong: carries every diagnostic
+├── SecretMissing               a key or a state key that is referenced cannot be had
+├── SourceError                 the source cannot be read, or was read by half
+│   └── PredicateRefused        a segment's predicate is not one boolean expression over the profile's columns
+├── DestinationError            the destination did not do what was asked
+│   ├── Unauthorized            the key is not valid (any more): stop the connection
+│   ├── Refused                 this request will never pass as it is
+│   │   └── NotFound            what it names does not exist: a list or a contact
+│   └── Unavailable             it may pass later: retries are used up
+└── StateError                  the ledger cannot be used as it is
+    └── StateLocked             another writer holds it; exit code 5
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reconciler.core.diagnostics import Diagnostic
+
+
+class ReconcilerError(Exception):
+    """A fault that the user can read and act on; its text is one line and holds no personal data and no key."""
+
+
+class InvalidDeclarations(ReconcilerError):  # noqa: N818  # the name that users and docs know it by
+    """The declarations are wrong; `diagnostics` holds every fault found, sorted."""
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        super().__init__(f"{len(diagnostics)} faults in the declarations")
+        self.diagnostics = diagnostics
+
+
+class SecretMissing(ReconcilerError):  # noqa: N818  # says what is so, not what class it is
+    """A secret that is referenced is not there, is not readable, or is kept unsafely."""
+
+
+class SourceError(ReconcilerError):
+    """The source cannot be read; nobody is pushed and nobody is removed for it."""
+
+
+class PredicateRefused(SourceError):  # noqa: N818  # says what is so
+    """A predicate is not one boolean expression over the profile's columns, or the engine stopped it.
+
+    `offset` is the place in the predicate's text, counted from 0, where it is known.
+    """
+
+    def __init__(self, message: str, offset: int | None = None) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+class DestinationError(ReconcilerError):
+    """The destination did not do what was asked."""
+
+
+class Unauthorized(DestinationError):  # noqa: N818  # says what is so
+    """The key is missing, wrong or revoked."""
+
+
+class Refused(DestinationError):  # noqa: N818  # says what is so
+    """The destination said no, and will say no again. `status` is the HTTP status, `reason` its own words, escaped."""
+
+    def __init__(self, message: str, *, status: int, reason: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+class NotFound(Refused):
+    """A list or a contact that the request names does not exist."""
+
+
+class Unavailable(DestinationError):  # noqa: N818  # says what is so
+    """No usable answer within the bounded retries. The request may have been carried out all the same."""
+
+
+class StateError(ReconcilerError):
+    """The ledger cannot be used: its format, its key, its place or its content is wrong."""
+
+
+class StateLocked(StateError):  # noqa: N818  # says what is so
+    """Another writer holds the ledger."""

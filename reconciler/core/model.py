@@ -1,0 +1,349 @@
+"""The nouns: what is declared, who is wanted, what is recorded. It decides nothing.
+
+Everything here is frozen. Names are those of Customer Insights (connection, export, segment, profile) and of Autopilot
+(contact, list).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from reconciler.core.diagnostics import Marks
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+
+CEILING = 100_000
+"""Profiles in total that Customer Insights lets go to one Autopilot connection (the export page of October 2021)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvSecret:
+    """A secret in an environment variable."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileSecret:
+    """A secret in a file that only its owner may read; `path` is relative to the project's folder, or absolute."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class VaultSecret:
+    """A secret in Azure Key Vault: the vault's URL and the secret's name."""
+
+    vault: str
+    secret: str
+
+
+SecretRef = EnvSecret | FileSecret | VaultSecret
+
+
+@dataclass(frozen=True, slots=True)
+class Percent:
+    """A share of the people recorded at the last run, 0 to 100."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A number of people."""
+
+    value: int
+
+
+Bound = Percent | Count
+
+
+@dataclass(frozen=True, slots=True)
+class Safety:
+    """How many removals and updates one run may make on one export."""
+
+    max_removals: Bound = Percent(20)
+    max_updates: Bound = Percent(50)
+
+
+class FieldKind(Enum):
+    """The types of custom field that Autopilot has (grade A)."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    FLOAT = "float"
+    BOOLEAN = "boolean"
+    DATE = "date"
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """An administrator's word that personal data may go over this connection, and which Autopilot fields it covers."""
+
+    accepted: bool
+    by: str | None = None
+    on: dt.date | None = None
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where data may go. `limit` is in people, `rate` in requests a second."""
+
+    name: str
+    display_name: str
+    api_key: SecretRef
+    base_url: str
+    limit: int
+    rate: float
+    consent: Consent | None
+    usable_by: tuple[str, ...] = ("administrators",)
+    precedence: tuple[str, ...] = ()
+    previous_name: str | None = None
+    type: str = "autopilot"
+    marks: Marks = field(default=Marks(), compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileTable:
+    """The unified profiles: a file, a folder or a glob, and the column that tells profiles apart.
+
+    `types` gives an engine type to CSV columns that are not to be read as text. `header` None means: not declared.
+    """
+
+    path: str
+    id: str
+    encoding: str | None = None
+    header: bool = True
+    columns: tuple[str, ...] = ()
+    delimiter: str | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipTable:
+    """Who is in which segment, one row a membership: the profile's id and the segment's name."""
+
+    path: str
+    id: str
+    segment: str
+    encoding: str | None = None
+    header: bool = True
+    columns: tuple[str, ...] = ()
+    delimiter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where unified profiles come from."""
+
+    name: str
+    profiles: ProfileTable
+    memberships: MembershipTable | None = None
+    type: str = "files"
+    previous_name: str | None = None
+    marks: Marks = field(default=Marks(), compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A set of profiles: ruled by the predicate `where`, or kept by the source as `member`. One of the two."""
+
+    name: str
+    source: str
+    where: str | None = None
+    member: str | None = None
+    previous_name: str | None = None
+    marks: Marks = field(default=Marks(), compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMatch:
+    """One Autopilot field fed by one profile column. `kind` is None for a standard field.
+
+    `formats` are strptime patterns for dates that are not ISO 8601. `clear` sends a missing value as null.
+    """
+
+    field: str
+    column: str
+    kind: FieldKind | None = None
+    formats: tuple[str, ...] = ()
+    clear: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentUse:
+    """A segment in an export, and the title of its list. `named` says that the title was written out."""
+
+    segment: str
+    title: str
+    named: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PersonConsent:
+    """The profile column that must equal a value, of the same type, for a person to be sent."""
+
+    column: str
+    equals: str | int | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When an export is due: `every` day or week at times of day in a time zone, or a cron expression."""
+
+    every: str | None = None
+    on: tuple[str, ...] = ()
+    at: tuple[str, ...] = ()
+    timezone: str = "UTC"
+    cron: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Which segments go to which connection, with which fields. `connection` None: detached, kept and not run."""
+
+    name: str
+    source: str
+    connection: str | None
+    match: tuple[FieldMatch, ...]
+    segments: tuple[SegmentUse, ...]
+    consent: PersonConsent | None = None
+    triggers: tuple[str, ...] = ("merge", "schedule")
+    schedule: Schedule | None = None
+    keep_leavers: bool = False
+    keep_retired: bool = False
+    safety: Safety = Safety()
+    allow_empty: bool = False
+    protected: bool = False
+    suspended: bool = False
+    previous_name: str | None = None
+    marks: Marks = field(default=Marks(), compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What holds for the whole project."""
+
+    name: str = "project"
+    state_url: str | None = None
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    suppressions: str | None = None
+    data_roots: tuple[str, ...] = ()
+    marks: Marks = field(default=Marks(), compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """All that the files below `exports/` declare, by name. Valid as a whole: references resolve."""
+
+    connections: Mapping[str, Connection] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    segments: Mapping[str, Segment] = field(default_factory=dict)
+    exports: Mapping[str, Export] = field(default_factory=dict)
+    project: Project = Project()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which ledger this is: `lineage` is given at birth, `serial` grows with each run that writes."""
+
+    lineage: str
+    serial: int
+    format: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one export has had acknowledged for one person: keyed digests and list slots, never an address.
+
+    `key` is the keyed digest of the address (16 bytes), `digest` that of what the export sent (16 bytes), `slots` the
+    ascending numbers of the lists, within the connection, that the export put the person on.
+    """
+
+    key: bytes
+    export: int
+    digest: bytes
+    slots: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedList:
+    """A list of a connection: its slot, the title asked for, and Autopilot's id. `made` says that we made it."""
+
+    slot: int
+    title: str
+    list_id: str
+    made: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedExport:
+    """An export as the last run left it. `number` is its key in claims; `people` is how many claims it holds.
+
+    `segments` maps the segment's name to (title asked for, slot).
+    """
+
+    number: int
+    name: str
+    people: int
+    protected: bool = False
+    keep_retired: bool = False
+    segments: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+
+class RunStatus(Enum):
+    """How a run, or one export of it, ended: the words of the Customer Insights exports page, but true."""
+
+    RUNNING = "Running"
+    SUCCESSFUL = "Successful"
+    FAILED = "Failed"
+    SKIPPED = "Skipped"
+    CANCELED = "Canceled"
+    INTERRUPTED = "Interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRun:
+    """What one run did for one export. Counts are people; `reasons` are sentences without personal data."""
+
+    export: str
+    connection: str
+    status: RunStatus
+    action: str
+    created: int = 0
+    updated: int = 0
+    left: int = 0
+    unchanged: int = 0
+    sent: int = 0
+    rejected: int = 0
+    excluded: Mapping[str, int] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A person that Autopilot did not take: keyed digest and reason only."""
+
+    connection: str
+    export: str
+    key: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of `apply`, as the history shows it. `ended` None: still running, or cut off."""
+
+    id: str
+    started: dt.datetime
+    ended: dt.datetime | None
+    trigger: str
+    status: RunStatus
+    checksum: str
+    requests: int = 0
+    exports: tuple[ExportRun, ...] = ()

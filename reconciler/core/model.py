@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.core.diagnostics import Marks
 
@@ -257,8 +257,7 @@ class Identity:
     format: int
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What one export has had acknowledged for one person: keyed digests and list slots, never an address.
 
     `key` is the keyed digest of the address (16 bytes), `digest` that of what the export sent (16 bytes), `slots` the

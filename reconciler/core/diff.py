@@ -1,0 +1,189 @@
+"""Decides what changes for each person: desired against recorded, over all exports of one connection at once.
+
+Both sides ascend by key, so the recorded side streams in constant memory; the desired side is bounded by the cap. One
+person is one contact with the fields of every export that runs, and one membership to a list, whatever exports lead to
+it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciler.core.contact import merged
+from reconciler.core.model import Claim
+from reconciler.core.roster import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from reconciler.core.people import Person
+    from reconciler.core.roster import Entry
+
+NOTHING: tuple[Claim, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one person needs. `before` and `after` are all claims of the person on this connection, by export.
+
+    `push` says that the contact is sent; `contact` holds its bytes, unless the step was made for a plan. `add` and
+    `remove` are slots. A step that neither pushes, adds nor removes only changes what is recorded.
+    """
+
+    key: bytes
+    push: bool
+    add: tuple[int, ...]
+    remove: tuple[int, ...]
+    before: tuple[Claim, ...]
+    after: tuple[Claim, ...]
+    address: str = ""
+    contact: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One export's part in the merge. `people` is None unless it runs; `rank` orders exports that map one field.
+
+    `overlaps` are the numbers of exports that send a field of this one too.
+    """
+
+    entry: Entry
+    people: Mapping[bytes, Person] | None
+    rank: int
+    overlaps: frozenset[int] = frozenset()
+
+
+class Merge:
+    """Pairs people with claims. Iterating gives (key, claims before, claims after) for every person on either side."""
+
+    def __init__(self, sides: Sequence[Side]) -> None:
+        self._sides = {side.entry.number: side for side in sides}
+        self._running = sorted((s for s in sides if s.people is not None), key=lambda s: s.entry.number)
+        self._leaves_behind = {s.entry.number for s in sides if s.entry.mode is Mode.RETIRE and s.entry.keeps_retired}
+        self._slots = {s.entry.number: _Slots(s.entry.slots) for s in self._running}
+
+    def pairs(self, recorded: Iterator[Claim]) -> Iterator[tuple[bytes, tuple[Claim, ...], tuple[Claim, ...]]]:
+        """Merge the two sides, ascending by key."""
+        for key, before in pair(self._keys(), recorded):
+            wanted = self._wanted(key)
+            if len(before) == 1 and before == wanted:
+                yield key, before, before
+            else:
+                yield key, before, self._after(before, wanted)
+
+    def steps(self, recorded: Iterator[Claim]) -> Iterator[Step]:
+        """Give a step for each person for whom anything changes."""
+        for key, before, after in self.pairs(recorded):
+            if before != after:
+                yield self.step(key, before, after)
+
+    def step(self, key: bytes, before: tuple[Claim, ...], after: tuple[Claim, ...]) -> Step:
+        """Say what the change from `before` to `after` asks of the destination."""
+        have = {slot for claim in before for slot in claim.slots}
+        want = {slot for claim in after for slot in claim.slots}
+        left = {slot for claim in before if claim.export in self._leaves_behind for slot in claim.slots}
+        push = self._pushes(before, after)
+        people = self._people(key) if push or want - have else []
+        contacts = [p.contact for p in people if p.contact is not None]
+        return Step(
+            key=key,
+            push=push,
+            add=tuple(sorted(want - have)),
+            remove=tuple(sorted(have - want - left)),
+            before=before,
+            after=after,
+            address=next((p.address for p in people if p.address), ""),
+            contact=merged(contacts) if contacts else b"",
+        )
+
+    def _keys(self) -> list[bytes]:
+        if len(self._running) == 1:
+            return sorted(self._running[0].people or ())
+        return sorted(set().union(*(side.people or () for side in self._running)))
+
+    def _wanted(self, key: bytes) -> tuple[Claim, ...]:
+        claims = []
+        for side in self._running:
+            person = side.people.get(key) if side.people is not None else None
+            if person is not None:
+                number = side.entry.number
+                claims.append(Claim(key, number, person.digest, self._slots[number][person.mask]))
+        return tuple(claims)
+
+    def _after(self, before: tuple[Claim, ...], wanted: tuple[Claim, ...]) -> tuple[Claim, ...]:
+        """Put together what is wanted, what a held export keeps, and what `keep` leaves where it is."""
+        claims = {claim.export: claim for claim in wanted}
+        for claim in before:
+            side = self._sides.get(claim.export)
+            if side is None or side.entry.mode is Mode.HOLD:
+                claims[claim.export] = claim
+            elif side.entry.mode is Mode.RUN and side.entry.export is not None and side.entry.export.keep_leavers:
+                now = claims.get(claim.export, claim)
+                slots = tuple(sorted({*now.slots, *claim.slots}))
+                claims[claim.export] = Claim(claim.key, claim.export, now.digest, slots)
+        return tuple(claims[number] for number in sorted(claims))
+
+    def _pushes(self, before: tuple[Claim, ...], after: tuple[Claim, ...]) -> bool:
+        digests = {claim.export: claim.digest for claim in before}
+        if any(digests.get(claim.export) != claim.digest for claim in after):
+            return True
+        # Somebody whom an export let go, and whose field another export also sends: that one's value stands now.
+        gone = digests.keys() - {claim.export for claim in after}
+        return any(self._sides[claim.export].overlaps & gone for claim in after if claim.export in self._slots)
+
+    def _people(self, key: bytes) -> list[Person]:
+        found = []
+        for side in sorted(self._running, key=lambda s: s.rank):
+            person = side.people.get(key) if side.people is not None else None
+            if person is not None:
+                found.append(person)
+        return found
+
+
+def pair(keys: Iterable[bytes], recorded: Iterator[Claim]) -> Iterator[tuple[bytes, tuple[Claim, ...]]]:
+    """Merge ascending keys with ascending claims: each key of either side once, with its claims."""
+    claim = next(recorded, None)
+    for key in keys:
+        while claim is not None and claim.key < key:
+            other, claims, claim = _run(claim, recorded)
+            yield other, claims
+        if claim is not None and claim.key == key:
+            _, claims, claim = _run(claim, recorded)
+            yield key, claims
+        else:
+            yield key, NOTHING
+    while claim is not None:
+        other, claims, claim = _run(claim, recorded)
+        yield other, claims
+
+
+def _run(first: Claim, recorded: Iterator[Claim]) -> tuple[bytes, tuple[Claim, ...], Claim | None]:
+    """Take all claims of one key."""
+    claim = next(recorded, None)
+    if claim is None or claim.key != first.key:
+        return first.key, (first,), claim
+    claims = [first]
+    while claim is not None and claim.key == first.key:
+        claims.append(claim)
+        claim = next(recorded, None)
+    return first.key, tuple(claims), claim
+
+
+class _Slots(dict[int, tuple[int, ...]]):
+    """Slots by mask, worked out once for each mask that occurs."""
+
+    def __init__(self, slots: Sequence[int]) -> None:
+        super().__init__()
+        self._all = slots
+
+    def __missing__(self, mask: int) -> tuple[int, ...]:
+        found = self[mask] = tuple(sorted({slot for i, slot in enumerate(self._all) if mask >> i & 1}))
+        return found
+
+
+def ranks(names: Iterable[str], precedence: Sequence[str]) -> Callable[[str], int]:
+    """Order exports for a field that two of them map: those that `precedence` names first, the rest by name."""
+    order = [name for name in precedence if name in set(names)]
+    order += sorted(set(names) - set(order))
+    return order.index

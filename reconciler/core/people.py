@@ -1,0 +1,146 @@
+"""Decides who is sent for one export: address, consent of the person, types, and one profile to an address.
+
+Everybody left out is counted by the first reason that holds. Where two profiles share an address, the one with the
+smaller id (as text) stands; but if any of them refuses consent, the address is left out, because consent fails closed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from reconciler.core.contact import composer
+from reconciler.core.plan import EXCLUSIONS
+from reconciler.core.values import WrongType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from reconciler.core.digest import Digests
+    from reconciler.core.model import Export, FieldMatch, PersonConsent
+    from reconciler.core.ports import Addresses, Row
+
+
+class Person(NamedTuple):
+    """One person of one export. `mask` has bit i set for the export's i-th segment; `contact` is kept only to push."""
+
+    id: str
+    mask: int
+    digest: bytes
+    address: str | None
+    contact: bytes | None
+
+
+class Gathered(NamedTuple):
+    """Who one export wants: people by key, profiles left out by reason, and the segments' sizes before any judging.
+
+    `cut` says that reading stopped because there were more people than may be sent. `wrong` names the columns whose
+    values were of the wrong type, with the number of profiles.
+    """
+
+    people: Mapping[bytes, Person]
+    excluded: Mapping[str, int]
+    members: tuple[int, ...]
+    wrong: Mapping[str, int]
+    cut: bool = False
+
+
+def wanted_columns(export: Export) -> tuple[str, ...]:
+    """Give the columns that the export reads, in the order in which `gather` expects their values: Email first."""
+    columns = [next(m.column for m in export.match if m.field == "Email")]
+    columns += [m.column for m in export.match if m.field != "Email"]
+    if export.consent is not None:
+        columns.append(export.consent.column)
+    return tuple(columns)
+
+
+class Judge:
+    """Judges the profiles of one export. `limit` is how many people may be sent: reading stops one beyond it."""
+
+    def __init__(  # each is one thing that it needs, and all are plain
+        self,
+        export: Export,
+        *,
+        path: Callable[[FieldMatch], tuple[str, ...]],
+        addresses: Addresses,
+        digests: Digests,
+        suppressed: frozenset[bytes],
+        limit: int,
+        keep: bool,
+    ) -> None:
+        self._fields = [m for m in export.match if m.field != "Email"]
+        self._compose = composer(self._fields, [path(m) for m in self._fields])
+        self._consent = export.consent
+        self._segments = len(export.segments)
+        self._addresses, self._digests = addresses, digests
+        self._suppressed, self._limit, self._keep = suppressed, limit, keep
+
+    def gather(self, chunks: Iterable[Sequence[Row]]) -> Gathered:
+        """Read profiles until the end, or until one person more than the limit."""
+        people: dict[bytes, Person] = {}
+        refused: set[bytes] = set()
+        excluded = dict.fromkeys(EXCLUSIONS, 0)
+        masks: dict[int, int] = {}
+        wrong: dict[str, int] = {}
+        cut = False
+        for chunk in chunks:
+            for row in chunk:
+                reason = self._judge(row, people, refused, masks)
+                if reason is not None:
+                    excluded[reason] += 1
+                    if reason == "invalid_value":
+                        self._blame(row, wrong)
+            if len(people) > self._limit:
+                cut = True
+                break
+        for key in refused & people.keys():
+            del people[key]
+            excluded["no_consent"] += 1
+        sizes = tuple(sum(n for mask, n in masks.items() if mask >> i & 1) for i in range(self._segments))
+        return Gathered(people, excluded, sizes, wrong, cut)
+
+    def _judge(self, row: Row, people: dict[bytes, Person], refused: set[bytes], masks: dict[int, int]) -> str | None:
+        mask: int = row[1]  # type: ignore[assignment]  # a Row starts with the id and the mask
+        masks[mask] = masks.get(mask, 0) + 1
+        raw = row[2]
+        if raw is None or not isinstance(raw, str) or not raw.strip():
+            return "no_email"
+        address = self._addresses(raw)
+        if address is None:
+            return "invalid_email"
+        key = self._digests.person(address)
+        if key in self._suppressed:
+            return "suppressed"
+        if self._consent is not None and not consents(self._consent, row[-1]):
+            refused.add(key)
+            return "no_consent"
+        try:
+            contact = self._compose(address, row[3:])
+        except WrongType:
+            return "invalid_value"
+        return self._take(people, key, str(row[0]), mask, address, contact)
+
+    def _take(  # the hot path: one call for each person, no object to carry six values
+        self, people: dict[bytes, Person], key: bytes, profile: str, mask: int, address: str, contact: bytes
+    ) -> str | None:
+        digest = self._digests.content(contact)
+        rival = people.get(key)
+        # Ids are unique in a sound table; in another, the digest makes the choice the same in every run.
+        if rival is not None and (rival.id, rival.digest) <= (profile, digest):
+            return "duplicate"
+        people[key] = (
+            Person(profile, mask, digest, address, contact) if self._keep else Person(profile, mask, digest, None, None)
+        )
+        return None if rival is None else "duplicate"
+
+    def _blame(self, row: Row, wrong: dict[str, int]) -> None:
+        """Find the columns to name; off the hot path, because it is rare."""
+        for index, field in enumerate(self._fields):
+            try:
+                composer([field], [("x",)])("", [row[3 + index]])
+            except WrongType:
+                wrong[field.column] = wrong.get(field.column, 0) + 1
+
+
+def consents(consent: PersonConsent, value: object) -> bool:
+    """Tell whether the value is the declared one, of the declared type: null and every other type refuse."""
+    return type(value) is type(consent.equals) and value == consent.equals

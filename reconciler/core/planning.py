@@ -1,0 +1,231 @@
+"""Decides what one connection's run would do: merges, judges, and merges again with the blocked exports held.
+
+A blocked export keeps its people as they are recorded, so what the others may do is judged once more without it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from reconciler.core.diff import Merge, Side, ranks
+from reconciler.core.guard import Facts, judge
+from reconciler.core.model import CEILING
+from reconciler.core.plan import Action, ConnectionPlan, Counts, ExportPlan, Reason, Requests, SegmentPlan
+from reconciler.core.roster import Mode
+from reconciler.core.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from reconciler.core.model import Claim, Connection
+    from reconciler.core.people import Gathered
+    from reconciler.core.roster import Entry, Roster
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the source gave for one export: people, or the reason why there are none. `total` is its own count."""
+
+    gathered: Gathered | None = None
+    recognised: tuple[bool, ...] = ()
+    failure: str = ""
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A connection after judging: the plan, and the merge that carries it out."""
+
+    plan: ConnectionPlan
+    merge: Merge
+    roster: Roster
+    blocked: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Everything that judging one connection needs. `claims` opens a new stream of what is recorded each time."""
+
+    name: str
+    connection: Connection | None
+    roster: Roster
+    findings: Mapping[int, Findings]
+    claims: Callable[[], Iterator[Claim]]
+    bulk_lists: bool | None = None
+    recorded: bool = False
+    reasons: dict[int, tuple[Reason, ...]] = field(default_factory=dict)
+
+
+def judged(bench: Bench) -> Judged:
+    """Merge and judge until no further export is blocked; at most once for each export."""
+    shown: dict[int, Tally] = {}
+    people = None
+    while True:
+        merge = Merge(_sides(bench))
+        tally = Tally.count(merge, bench.claims())
+        people = tally.people if people is None else people
+        blocked = _newly_blocked(bench, tally)
+        for entry in bench.roster.entries:
+            if entry.number in blocked or entry.number not in bench.reasons:
+                shown[entry.number] = tally
+        bench.reasons.update(blocked)
+        if not blocked:
+            break
+    exports = tuple(_export(bench, entry, shown.get(entry.number)) for entry in bench.roster.entries)
+    plan = _connection(bench, tally, people, tuple(sorted(exports, key=lambda e: e.name)))
+    return Judged(plan, merge, bench.roster, frozenset(bench.reasons))
+
+
+def _sides(bench: Bench) -> list[Side]:
+    entries = bench.roster.entries
+    order = ranks((e.name for e in entries), bench.connection.precedence if bench.connection else ())
+    fields = {e.number: {m.field for m in e.export.match} - {"Email"} if e.export else None for e in entries}
+    sides = []
+    for entry in entries:
+        found = bench.findings.get(entry.number)
+        held = entry.number in bench.reasons
+        runs = entry.mode is Mode.RUN and not held and found is not None and found.gathered is not None
+        own = fields[entry.number]
+        overlaps = frozenset(n for n, f in fields.items() if n != entry.number and (f is None or (own and own & f)))
+        sides.append(
+            Side(
+                entry=entry if runs or (entry.mode is Mode.RETIRE and not held) else replace(entry, mode=Mode.HOLD),
+                people=found.gathered.people if runs and found and found.gathered else None,
+                rank=order(entry.name),
+                overlaps=overlaps,
+            )
+        )
+    return sides
+
+
+def _newly_blocked(bench: Bench, tally: Tally) -> dict[int, tuple[Reason, ...]]:
+    blocked = {}
+    for entry in bench.roster.entries:
+        if entry.mode is Mode.HOLD or entry.number in bench.reasons:
+            continue
+        reasons = judge(_facts(bench, entry, tally))
+        if reasons:
+            blocked[entry.number] = reasons
+    return blocked
+
+
+def _facts(bench: Bench, entry: Entry, tally: Tally) -> Facts:
+    found = bench.findings.get(entry.number, Findings())
+    gathered = found.gathered
+    counts = tally.counts(entry.number, len(gathered.people)) if gathered else None
+    return Facts(
+        entry=entry,
+        connection=bench.connection,
+        people=tally.people,
+        counts=counts,
+        removals=tally.removals[entry.number],
+        updates=counts.update if counts else 0,
+        members=gathered.members if gathered else (),
+        recognised=found.recognised,
+        failure=found.failure,
+        total=found.total,
+    )
+
+
+def _connection(bench: Bench, tally: Tally, people: int, exports: tuple[ExportPlan, ...]) -> ConnectionPlan:
+    connection = bench.connection
+    fresh = len(bench.roster.fresh & {slot for _, slot in tally.add})
+    unknown = bench.bulk_lists is None
+    requests = tally.requests(bulk_lists=bench.bulk_lists is not False, fresh=fresh, probe=unknown)
+    otherwise = tally.requests(bulk_lists=False, fresh=fresh, probe=unknown) if unknown else Requests()
+    return ConnectionPlan(
+        name=bench.name,
+        display_name=connection.display_name if connection else bench.name,
+        people=people,
+        limit=min(connection.limit, CEILING) if connection else CEILING,
+        rate=connection.rate if connection else 1.0,
+        requests=requests,
+        bulk_lists=bench.bulk_lists,
+        requests_if_not=otherwise.total,
+        exports=exports,
+        digest=tally.digest if bench.recorded else "",
+    )
+
+
+def _export(bench: Bench, entry: Entry, tally: Tally | None) -> ExportPlan:
+    found = bench.findings.get(entry.number, Findings())
+    gathered = found.gathered
+    reasons = bench.reasons.get(entry.number, ())
+    held = entry.recorded.people if entry.recorded else 0
+    if entry.mode is Mode.HOLD or tally is None:
+        reasons = reasons or (Reason("idle", entry.idle),)
+        action = Action.BLOCKED if entry.number in bench.reasons else Action.SKIPPED
+        return ExportPlan(entry.name, bench.name, action, reasons, Counts(desired=held, kept=held))
+    counts = tally.counts(entry.number, len(gathered.people) if gathered else 0)
+    if entry.mode is Mode.RETIRE and entry.keeps_retired:
+        counts = Counts(kept=counts.leave)
+    if entry.mode is Mode.RUN and gathered is None:
+        counts = Counts(desired=0, kept=held)
+    return ExportPlan(
+        name=entry.name,
+        connection=bench.name,
+        action=_action(entry, counts, tally, blocked=bool(reasons)),
+        reasons=reasons,
+        profiles=counts,
+        excluded=dict(gathered.excluded) if gathered else {},
+        segments=_segments(bench, entry, tally, gathered),
+        renamed_from=entry.renamed_from,
+        notes=_notes(entry, gathered),
+    )
+
+
+def _action(entry: Entry, counts: Counts, tally: Tally, *, blocked: bool) -> Action:
+    if blocked:
+        return Action.BLOCKED
+    if entry.mode is Mode.RETIRE:
+        return Action.RETIRE
+    if entry.recorded is None:
+        return Action.CREATE
+    number = entry.number
+    moved = any(n for (export, _), n in (*tally.add.items(), *tally.remove.items()) if export == number)
+    if counts.create or counts.update or counts.leave or moved or changed_settings(entry):
+        return Action.UPDATE
+    return Action.NONE
+
+
+def changed_settings(entry: Entry) -> bool:
+    """Tell whether what is recorded of the export itself (name, protection, segments) is to be written anew."""
+    export, recorded = entry.export, entry.recorded
+    if export is None or recorded is None:
+        return True
+    segments = {use.segment: (use.title, slot) for use, slot in zip(export.segments, entry.slots, strict=True)}
+    return (
+        export.name != recorded.name
+        or export.protected != recorded.protected
+        or export.keep_retired != recorded.keep_retired
+        or segments != dict(recorded.segments)
+    )
+
+
+def _segments(bench: Bench, entry: Entry, tally: Tally, gathered: Gathered | None) -> tuple[SegmentPlan, ...]:
+    titles, number = bench.roster.titles, entry.number
+    masks = Counter(person.mask for person in gathered.people.values()) if gathered else Counter[int]()
+    rows = []
+    for index, (use, slot) in enumerate(zip(entry.export.segments if entry.export else (), entry.slots, strict=True)):
+        members = sum(n for mask, n in masks.items() if mask >> index & 1)
+        add, remove = tally.add[number, slot], tally.remove[number, slot]
+        rows.append(SegmentPlan(use.segment, titles[slot], members, add, remove, slot in bench.roster.fresh))
+    for name, (title, slot) in sorted((entry.recorded.segments if entry.recorded else {}).items()):
+        if slot not in entry.slots:
+            rows.append(SegmentPlan(name, titles.get(slot, title), 0, 0, tally.remove[number, slot]))
+    return tuple(rows)
+
+
+def _notes(entry: Entry, gathered: Gathered | None) -> tuple[str, ...]:
+    if gathered is None or entry.export is None:
+        return ()
+    kinds = {m.column: m for m in entry.export.match}
+    notes = []
+    for column, number in sorted(gathered.wrong.items()):
+        match = kinds[column]
+        kind = match.kind.value if match.kind else "text"
+        hint = "; declare its `format`" if kind == "date" else ""
+        notes.append(f"{match.field}: {number:,} values of {column} are not of type {kind}{hint}")
+    return tuple(notes)

@@ -8,7 +8,9 @@ ReconcilerError                 one clear line; exit code 1
 ├── DestinationError            the destination did not do what was asked
 │   ├── Unauthorized            the key is not valid (any more): stop the connection
 │   ├── Refused                 this request will never pass as it is
-│   │   └── NotFound            what it names does not exist: a list or a contact
+│   │   └── NotFound            what it names does not exist
+│   │       ├── ListMissing     a list that is gone
+│   │       └── ContactMissing  a contact that is gone
 │   └── Unavailable             it may pass later: retries are used up
 └── StateError                  the ledger cannot be used as it is
     └── StateLocked             another writer holds it; exit code 5
@@ -70,8 +72,16 @@ class Refused(DestinationError):  # noqa: N818  # says what is so
         self.reason = reason
 
 
-class NotFound(Refused):
+class NotFound(Refused):  # says what is so
     """A list or a contact that the request names does not exist."""
+
+
+class ListMissing(NotFound):  # says what is so
+    """The list is gone."""
+
+
+class ContactMissing(NotFound):  # says what is so
+    """The contact is gone."""
 
 
 class Unavailable(DestinationError):  # noqa: N818  # says what is so

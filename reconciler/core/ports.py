@@ -91,6 +91,10 @@ class DestinationReader(Protocol):
         """Give the ids of the lists by title, ascending: a title may exist twice."""
         ...
 
+    def members(self, list_id: str) -> Iterator[Sequence[tuple[str, str]]]:
+        """Stream a list's members, page by page: (contact id, address lower-cased or empty)."""
+        ...
+
     def on_list(self, list_id: str, contact: str) -> bool:
         """Tell whether a contact, by id or address, is on the list."""
         ...
@@ -203,6 +207,10 @@ class LedgerReader(Protocol):
         """Tell whether bulk items may carry a list, as found out; None: not known yet."""
         ...
 
+    def foreign(self, connection: str) -> dict[bytes, frozenset[int]]:
+        """Give the slots of the lists that people were on before we came, by key: never ours to remove."""
+        ...
+
     def doubtful(self, connection: str) -> tuple[bytes, ...]:
         """Give the keys whose last write was begun and never settled: a run was cut off."""
         ...
@@ -241,6 +249,10 @@ class Ledger(LedgerReader, Protocol):
 
     def save_list(self, connection: str, entry: RecordedList) -> None:
         """Record a list under its slot."""
+        ...
+
+    def save_foreign(self, connection: str, slot: int, keys: Sequence[bytes]) -> None:
+        """Remember who was on a list before we came; may be called several times for one list."""
         ...
 
     def drop_list(self, connection: str, slot: int) -> None:

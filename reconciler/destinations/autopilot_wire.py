@@ -1,0 +1,110 @@
+"""Decides the shapes of the Autopilot v1 API: what goes out as bytes, and what may be believed of what comes back.
+
+Pure. Answers may have any shape: what is not as expected is left out, never an error of ours.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from reconciler.core.autopilot_fields import RESERVED_FIELDS, STANDARD_FIELDS
+from reconciler.core.ports import Account
+from reconciler.redaction import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reconciler.core.model import FieldMatch
+    from reconciler.core.ports import Item
+
+_FORBIDDEN = tuple(json.dumps(name).encode() + b":" for name in RESERVED_FIELDS)
+
+
+class AutopilotWire:
+    """How Autopilot writes a contact; needs no key."""
+
+    def field(self, match: FieldMatch) -> tuple[str, ...]:
+        """Give the path of keys: a standard field by its name, a custom one by its type and name, spaces as `--`.
+
+        Raises ValueError for a field that is never sent, or that Autopilot does not have.
+        """
+        if match.field in RESERVED_FIELDS:
+            raise ValueError(f"{match.field} is never sent")
+        if match.kind is not None:
+            return ("custom", f"{match.kind.value}--{match.field.replace(' ', '--')}")
+        if match.field not in STANDARD_FIELDS:
+            raise ValueError("not a standard field of Autopilot; a custom field needs a type")
+        return (match.field,)
+
+
+def bulk_body(items: Sequence[Item], list_id: str | None) -> bytes:
+    """Give the body of POST /contacts; with `list_id` every contact asks for that list. Raises ValueError."""
+    contacts = [item.contact for item in items]
+    joined = _checked(b",".join(contacts))
+    if list_id is not None:
+        asks = _list_entry(list_id)
+        joined = (asks + b",").join([contact[:-1] for contact in contacts]) + asks
+    return b'{"contacts":[' + joined + b"]}"
+
+
+def single_body(item: Item, list_id: str) -> bytes:
+    """Give the body of POST /contact for one contact and one list. Raises ValueError."""
+    return b'{"contact":' + _checked(item.contact)[:-1] + _list_entry(list_id) + b"}"
+
+
+def _list_entry(list_id: str) -> bytes:
+    return b',"_autopilot_list":' + json.dumps(list_id).encode() + b"}"
+
+
+def _checked(contacts: bytes) -> bytes:
+    """Let nothing out that subscribes a person again or names a list that was not asked for, whoever composed it."""
+    if any(name in contacts for name in _FORBIDDEN):
+        raise ValueError("a contact holds a field that is never sent")
+    return contacts
+
+
+def list_body(title: str) -> bytes:
+    """Give the body of POST /list."""
+    return json.dumps({"name": title}).encode()
+
+
+def taken(data: object) -> dict[str, str]:
+    """Give contact ids by lower-cased address: whom a bulk answer names, and no one else."""
+    people = data.get("email_contact_map") if isinstance(data, dict) else None
+    if not isinstance(people, dict):
+        return {}
+    return {address.lower(): contact for address, contact in people.items() if isinstance(contact, str) and contact}
+
+
+def text(data: object, key: str) -> str:
+    """Give the text under a key, or an empty one."""
+    value = data.get(key) if isinstance(data, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def titles(data: object) -> Mapping[str, tuple[str, ...]] | None:
+    """Give ids by title, ascending, from GET /lists; None when the answer has no lists, which is not: no lists."""
+    entries = data.get("lists") if isinstance(data, dict) else None
+    if not isinstance(entries, list):
+        return None
+    found: dict[str, set[str]] = {}
+    for entry in entries:
+        list_id = text(entry, "list_id")
+        if list_id and isinstance(entry.get("title"), str):
+            found.setdefault(entry["title"], set()).add(list_id)
+    return {title: tuple(sorted(ids)) for title, ids in found.items()}
+
+
+def members(data: object) -> tuple[list[tuple[str, str]], str] | None:
+    """Give (contact id, address) of a page of contacts, and the bookmark of the next; None when it is no such page."""
+    contacts = data.get("contacts") if isinstance(data, dict) else None
+    if not isinstance(contacts, list):
+        return None
+    people = [(text(each, "contact_id"), text(each, "Email").strip().lower()) for each in contacts]
+    return people, text(data, "bookmark")
+
+
+def account(data: object) -> Account:
+    """Read GET /account."""
+    return Account(instance=one_line(text(data, "instanceId")), name=one_line(text(data, "fullName")))

@@ -55,13 +55,22 @@ class Side:
 
 
 class Merge:
-    """Pairs people with claims. Iterating gives (key, claims before, claims after) for every person on either side."""
+    """Pairs people with claims, over all exports of one connection.
 
-    def __init__(self, sides: Sequence[Side]) -> None:
+    `foreign` has the slots of the lists that a person was on before we came: such a membership is neither added nor
+    recorded, so it is never ours to remove.
+    """
+
+    def __init__(self, sides: Sequence[Side], foreign: Mapping[bytes, frozenset[int]] | None = None) -> None:
+        self._foreign = foreign or {}
         self._sides = {side.entry.number: side for side in sides}
         self._running = sorted((s for s in sides if s.people is not None), key=lambda s: s.entry.number)
         self._leaves_behind = {s.entry.number for s in sides if s.entry.mode is Mode.RETIRE and s.entry.keeps_retired}
         self._slots = {s.entry.number: _Slots(s.entry.slots) for s in self._running}
+
+    def knowing(self, foreign: Mapping[bytes, frozenset[int]]) -> Merge:
+        """Give the same merge with more known of who was on which list before."""
+        return Merge(tuple(self._sides.values()), foreign)
 
     def pairs(self, recorded: Iterator[Claim]) -> Iterator[tuple[bytes, tuple[Claim, ...], tuple[Claim, ...]]]:
         """Merge the two sides, ascending by key."""
@@ -108,7 +117,10 @@ class Merge:
             person = side.people.get(key) if side.people is not None else None
             if person is not None:
                 number = side.entry.number
-                claims.append(Claim(key, number, person.digest, self._slots[number][person.mask]))
+                slots = self._slots[number][person.mask]
+                if key in self._foreign:
+                    slots = tuple(slot for slot in slots if slot not in self._foreign[key])
+                claims.append(Claim(key, number, person.digest, slots))
         return tuple(claims)
 
     def _after(self, before: tuple[Claim, ...], wanted: tuple[Claim, ...]) -> tuple[Claim, ...]:

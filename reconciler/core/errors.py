@@ -72,15 +72,15 @@ class Refused(DestinationError):  # noqa: N818  # says what is so
         self.reason = reason
 
 
-class NotFound(Refused):  # says what is so
+class NotFound(Refused):
     """A list or a contact that the request names does not exist."""
 
 
-class ListMissing(NotFound):  # says what is so
+class ListMissing(NotFound):
     """The list is gone."""
 
 
-class ContactMissing(NotFound):  # says what is so
+class ContactMissing(NotFound):
     """The contact is gone."""
 
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.diff import Merge, Side, ranks
 from reconciler.core.guard import Facts, judge
-from reconciler.core.model import CEILING
+from reconciler.core.model import CEILING, RecordedExport
 from reconciler.core.plan import Action, ConnectionPlan, Counts, ExportPlan, Reason, Requests, SegmentPlan
 from reconciler.core.roster import Mode
 from reconciler.core.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from reconciler.core.model import Claim, Connection
     from reconciler.core.people import Gathered
@@ -53,6 +53,7 @@ class Bench:
     roster: Roster
     findings: Mapping[int, Findings]
     claims: Callable[[], Iterator[Claim]]
+    foreign: Mapping[bytes, frozenset[int]] = field(default_factory=dict)
     bulk_lists: bool | None = None
     recorded: bool = False
     reasons: dict[int, tuple[Reason, ...]] = field(default_factory=dict)
@@ -63,7 +64,7 @@ def judged(bench: Bench) -> Judged:
     shown: dict[int, Tally] = {}
     people = None
     while True:
-        merge = Merge(_sides(bench))
+        merge = Merge(_sides(bench), bench.foreign)
         tally = Tally.count(merge, bench.claims())
         people = tally.people if people is None else people
         blocked = _newly_blocked(bench, tally)
@@ -166,7 +167,7 @@ def _export(bench: Bench, entry: Entry, tally: Tally | None) -> ExportPlan:
     return ExportPlan(
         name=entry.name,
         connection=bench.name,
-        action=_action(entry, counts, tally, blocked=bool(reasons)),
+        action=_action(entry, counts, tally, bench.roster.fresh, blocked=bool(reasons)),
         reasons=reasons,
         profiles=counts,
         excluded=dict(gathered.excluded) if gathered else {},
@@ -176,7 +177,7 @@ def _export(bench: Bench, entry: Entry, tally: Tally | None) -> ExportPlan:
     )
 
 
-def _action(entry: Entry, counts: Counts, tally: Tally, *, blocked: bool) -> Action:
+def _action(entry: Entry, counts: Counts, tally: Tally, fresh: Collection[int], *, blocked: bool) -> Action:
     if blocked:
         return Action.BLOCKED
     if entry.mode is Mode.RETIRE:
@@ -185,22 +186,26 @@ def _action(entry: Entry, counts: Counts, tally: Tally, *, blocked: bool) -> Act
         return Action.CREATE
     number = entry.number
     moved = any(n for (export, _), n in (*tally.add.items(), *tally.remove.items()) if export == number)
-    if counts.create or counts.update or counts.leave or moved or changed_settings(entry):
+    if counts.create or counts.update or counts.leave or moved or settings(entry, fresh) != entry.recorded:
         return Action.UPDATE
     return Action.NONE
 
 
-def changed_settings(entry: Entry) -> bool:
-    """Tell whether what is recorded of the export itself (name, protection, segments) is to be written anew."""
-    export, recorded = entry.export, entry.recorded
-    if export is None or recorded is None:
-        return True
-    segments = {use.segment: (use.title, slot) for use, slot in zip(export.segments, entry.slots, strict=True)}
-    return (
-        export.name != recorded.name
-        or export.protected != recorded.protected
-        or export.keep_retired != recorded.keep_retired
-        or segments != dict(recorded.segments)
+def settings(entry: Entry, listless: Collection[int]) -> RecordedExport:
+    """Give what is to be recorded of a declared export itself; `listless` are slots that have no list (yet)."""
+    export = entry.export
+    assert export is not None
+    return RecordedExport(
+        number=entry.number,
+        name=export.name,
+        people=entry.recorded.people if entry.recorded else 0,
+        protected=export.protected,
+        keep_retired=export.keep_retired,
+        segments={
+            use.segment: (use.title, slot)
+            for use, slot in zip(export.segments, entry.slots, strict=True)
+            if slot not in listless
+        },
     )
 
 

@@ -256,7 +256,7 @@ class Ledger(LedgerReader, Protocol):
         ...
 
     def drop_list(self, connection: str, slot: int) -> None:
-        """Forget a list that vanished, and its slot in every claim."""
+        """Forget a list that vanished, and its slot in every claim and segment: the slot may be given to another list."""
         ...
 
     def save_bulk_lists(self, connection: str, *, works: bool) -> None:

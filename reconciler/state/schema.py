@@ -1,0 +1,209 @@
+"""The ledger's tables, their format, and which ledgers are refused.
+
+The table `ledger` and the two header numbers keep their shape in every format, so that a refusal never needs to
+understand the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+
+from reconciler.core.errors import StateError
+from reconciler.state.files import NAME
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+FORMAT = 1
+APPLICATION = 0x52434E4C
+"""Says in the file's header that this is a ledger of ours ("RCNL")."""
+
+Upgrade = tuple[str, ...]
+UPGRADES: Mapping[int, Upgrade] = {}
+"""The statements that lead from a format to the next one. Format 1 is the first."""
+
+_TABLES = (
+    """CREATE TABLE ledger (
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      lineage TEXT NOT NULL,
+      serial INTEGER NOT NULL,
+      key_print BLOB NOT NULL
+    ) STRICT""",
+    """CREATE TABLE connections (
+      id INTEGER PRIMARY KEY,
+      name TEXT NOT NULL UNIQUE,
+      bulk_lists INTEGER CHECK (bulk_lists IN (0, 1))
+    ) STRICT""",
+    """CREATE TABLE exports (
+      connection INTEGER NOT NULL REFERENCES connections ON DELETE CASCADE,
+      number INTEGER NOT NULL,
+      name TEXT NOT NULL,
+      protected INTEGER NOT NULL CHECK (protected IN (0, 1)),
+      keep_retired INTEGER NOT NULL CHECK (keep_retired IN (0, 1)),
+      PRIMARY KEY (connection, number),
+      UNIQUE (connection, name)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE segments (
+      connection INTEGER NOT NULL,
+      export INTEGER NOT NULL,
+      name TEXT NOT NULL,
+      title TEXT NOT NULL,
+      slot INTEGER NOT NULL,
+      PRIMARY KEY (connection, export, name),
+      FOREIGN KEY (connection, export) REFERENCES exports ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE lists (
+      connection INTEGER NOT NULL REFERENCES connections ON DELETE CASCADE,
+      slot INTEGER NOT NULL,
+      title TEXT NOT NULL,
+      list_id TEXT NOT NULL,
+      made INTEGER NOT NULL CHECK (made IN (0, 1)),
+      PRIMARY KEY (connection, slot)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE foreign_members (
+      connection INTEGER NOT NULL REFERENCES connections ON DELETE CASCADE,
+      key BLOB NOT NULL CHECK (length(key) = 16),
+      slot INTEGER NOT NULL,
+      PRIMARY KEY (connection, key, slot)
+    ) STRICT, WITHOUT ROWID""",
+    # A claim without its export would be a person whom no plan ever takes off a list again: hence the foreign key
+    """CREATE TABLE claims (
+      connection INTEGER NOT NULL,
+      key BLOB NOT NULL CHECK (length(key) = 16),
+      export INTEGER NOT NULL,
+      digest BLOB NOT NULL CHECK (length(digest) = 16),
+      slots TEXT NOT NULL,
+      PRIMARY KEY (connection, key, export),
+      FOREIGN KEY (connection, export) REFERENCES exports
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE contacts (
+      connection INTEGER NOT NULL REFERENCES connections ON DELETE CASCADE,
+      key BLOB NOT NULL CHECK (length(key) = 16),
+      contact_id TEXT NOT NULL,
+      PRIMARY KEY (connection, key)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE intents (
+      connection INTEGER NOT NULL REFERENCES connections ON DELETE CASCADE,
+      key BLOB NOT NULL CHECK (length(key) = 16),
+      PRIMARY KEY (connection, key)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE runs (
+      serial INTEGER PRIMARY KEY,
+      id TEXT NOT NULL UNIQUE,
+      started TEXT NOT NULL,
+      ended TEXT,
+      asked TEXT NOT NULL,
+      status TEXT NOT NULL,
+      checksum TEXT NOT NULL,
+      requests INTEGER NOT NULL
+    ) STRICT""",
+    """CREATE TABLE run_exports (
+      run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+      position INTEGER NOT NULL,
+      export TEXT NOT NULL,
+      connection TEXT NOT NULL,
+      status TEXT NOT NULL,
+      action TEXT NOT NULL,
+      created INTEGER NOT NULL,
+      updated INTEGER NOT NULL,
+      gone INTEGER NOT NULL,
+      unchanged INTEGER NOT NULL,
+      sent INTEGER NOT NULL,
+      rejected INTEGER NOT NULL,
+      excluded TEXT NOT NULL,
+      reasons TEXT NOT NULL,
+      PRIMARY KEY (run, position)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE rejects (
+      run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+      connection TEXT NOT NULL,
+      export TEXT NOT NULL,
+      key BLOB NOT NULL CHECK (length(key) = 16),
+      reason TEXT NOT NULL,
+      PRIMARY KEY (run, connection, export, key)
+    ) STRICT, WITHOUT ROWID""",
+)
+
+
+def key_print(key: bytes) -> bytes:
+    """Give what tells state keys apart and says nothing about them."""
+    return hashlib.blake2b(b"reconciler state key", key=key, digest_size=16).digest()
+
+
+def create(db: sqlite3.Connection, *, lineage: str, key: bytes) -> None:
+    """Fill an empty database, in one transaction."""
+    db.execute("BEGIN IMMEDIATE")
+    for table in _TABLES:
+        db.execute(table)
+    db.execute("INSERT INTO ledger VALUES (1, ?, 0, ?)", (lineage, key_print(key)))
+    db.execute(f"PRAGMA application_id = {APPLICATION}")
+    db.execute(f"PRAGMA user_version = {FORMAT}")
+    db.execute("COMMIT")
+
+
+def admit(db: sqlite3.Connection, key: bytes) -> int:
+    """Give the format of a ledger that may be opened: ours, not newer than this version, and made with this key.
+
+    An older one is admitted: who writes upgrades it, who reads refuses it. Raises StateError and sqlite3.Error.
+    """
+    if _number(db, "application_id") != APPLICATION:
+        raise StateError(f"{NAME}: it is not a ledger of reconciler; restore it from a copy")
+    found = _number(db, "user_version")
+    if found > FORMAT:
+        raise StateError(
+            f"{NAME}: written by a newer version of reconciler (format {found}, this one reads {FORMAT}); "
+            "upgrade reconciler"
+        )
+    row = db.execute("SELECT key_print FROM ledger").fetchone()
+    if row is None or not hmac.compare_digest(row[0], key_print(key)):
+        raise StateError(
+            f"{NAME}: made with another state key; check RECONCILER_STATE_KEY, which wins over .reconciler/key"
+        )
+    return found
+
+
+def admit_current(db: sqlite3.Connection, key: bytes) -> None:
+    """Admit only what needs no upgrade, which a reader cannot make. Raises as `admit`."""
+    found = admit(db, key)
+    if found < FORMAT:
+        raise StateError(
+            f"{NAME}: written by an older version of reconciler (format {found}, this one reads {FORMAT}); "
+            "`reconciler apply` upgrades it"
+        )
+
+
+def upgrade(
+    db: sqlite3.Connection, found: int, *, steps: Mapping[int, Upgrade] = UPGRADES, target: int = FORMAT
+) -> None:
+    """Bring an older ledger to the target format, all steps in one transaction. Raises StateError when a step lacks."""
+    if found == target:
+        return
+    missing = [number for number in range(found, target) if number not in steps]
+    if missing:
+        raise StateError(
+            f"{NAME}: format {missing[0]} was never in use, or is no longer upgraded; restore it from a copy"
+        )
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for number in range(found, target):
+            for statement in steps[number]:
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {target}")
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def serial(db: sqlite3.Connection) -> int:
+    """Give the ledger's generation."""
+    row: tuple[int] = db.execute("SELECT serial FROM ledger").fetchone()
+    return row[0]
+
+
+def _number(db: sqlite3.Connection, pragma: str) -> int:
+    row: tuple[int] = db.execute(f"PRAGMA {pragma}").fetchone()
+    return row[0]

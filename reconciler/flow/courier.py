@@ -1,0 +1,252 @@
+"""Carries out the steps of one connection: several requests in flight, one writer of the ledger.
+
+In each turn, what was acknowledged and what is about to be sent are written in one transaction, and only then is it
+sent.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from math import ceil
+from typing import TYPE_CHECKING, assert_never
+
+from reconciler.core.errors import ContactMissing, DestinationError, ListMissing, Refused, Unauthorized
+from reconciler.core.model import Reject
+from reconciler.core.ports import Acknowledged, Pushed
+from reconciler.flow.parcels import NO_LIST, Bulk, Join, Leave, Parcel, Receipt, Single, item, standings
+from reconciler.flow.probe import probe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from reconciler.core.ports import ClaimWrite, Clock, Destination, Ledger
+    from reconciler.core.standing import Standing
+    from reconciler.flow.outbox import Outbox
+
+MOST = 16
+"""Requests in flight at most: enough for 20 a second at 500 ms each, and more threads only get in each other's way."""
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What came of a connection's run, in people by export number, and why it is not whole."""
+
+    created: Counter[int] = field(default_factory=Counter)
+    updated: Counter[int] = field(default_factory=Counter)
+    left: Counter[int] = field(default_factory=Counter)
+    rejected: Counter[int] = field(default_factory=Counter)
+    unfinished: Counter[int] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+    stopped: bool = False
+
+
+def width(rate: float) -> int:
+    """Give how many requests are in flight: enough to fill the rate at half a second each, and a little more."""
+    return max(2, min(MOST, ceil(rate * 0.6) + 2))
+
+
+class Courier:
+    """Sends parcels and records receipts. `lists` gives list ids by slot; `made` are slots whose list is new and empty.
+
+    `names` gives export names by number, for the record of whom Autopilot refused.
+    """
+
+    def __init__(  # noqa: PLR0913  # each is one thing that it needs
+        self,
+        connection: str,
+        destination: Destination,
+        ledger: Ledger,
+        clock: Clock,
+        *,
+        lists: Mapping[int, str],
+        made: frozenset[int],
+        names: Mapping[int, str],
+        stop: Callable[[], bool],
+    ) -> None:
+        self._connection, self._destination, self._ledger, self._clock = connection, destination, ledger, clock
+        self._lists, self._made, self._names, self._stop = lists, made, names, stop
+        self._halted = self._probing = False
+        self._claims: list[ClaimWrite] = []
+        self._contacts: dict[bytes, str | None] = {}
+        self._settled: list[bytes] = []
+        self._rejects: list[Reject] = []
+        self.vanished: set[int] = set()
+        self.delivery = Delivery()
+
+    def deliver(self, outbox: Outbox, rate: float) -> Delivery:
+        """Send everything; returns when the last answer is recorded. Raises StateError: then nothing more is sent."""
+        flying: dict[Future[Receipt], Parcel] = {}
+        most = width(rate)
+        with ThreadPoolExecutor(most, thread_name_prefix="push") as pool:
+            while True:
+                parcels = self._next(outbox, most - len(flying))
+                self._record(outbox, parcels)
+                for parcel in parcels:
+                    flying[pool.submit(self._send, parcel)] = parcel
+                if not flying:
+                    if outbox.drained or self._halted or self._stop():
+                        break
+                    continue
+                done, _ = wait(flying, return_when=FIRST_COMPLETED)
+                for future in done:
+                    del flying[future]
+                    self._take(outbox, future.result())
+        return self._conclude(outbox)
+
+    def _next(self, outbox: Outbox, room: int) -> list[Parcel]:
+        parcels: list[Parcel] = []
+        while len(parcels) < room and not (self._probing or self._halted or self._stop()):
+            parcel = outbox.take()
+            if parcel is None:
+                break
+            parcels.append(parcel)
+            self._probing = _probes(parcel)
+        return parcels
+
+    def _send(self, parcel: Parcel) -> Receipt:
+        try:
+            return self._sent(parcel)
+        except DestinationError as error:
+            return Receipt(parcel, error=error)
+
+    def _sent(self, parcel: Parcel) -> Receipt:
+        match parcel:
+            case Bulk(people, slot, probe=True):
+                items = [item(s) for s in people]
+                empty = slot in self._made
+                pushed, works = probe(self._destination, items, self._lists[slot], empty=empty, clock=self._clock)
+                return Receipt(parcel, pushed, listed=bool(works), works=works)
+            case Bulk(people, slot):
+                return Receipt(parcel, self._destination.push([item(s) for s in people], self._lists.get(slot)))
+            case Single(standing, slot):
+                return Receipt(parcel, self._destination.put(item(standing), self._lists[slot]))
+            case Join(standing, slot, contact_id):
+                self._destination.join(self._lists[slot], contact_id)
+                return Receipt(parcel, Pushed({standing.step.key: contact_id}))
+            case Leave(standing, slot, contact_id):
+                self._destination.leave(self._lists[slot], contact_id)
+                return Receipt(parcel, Pushed({standing.step.key: contact_id}))
+            case _:
+                assert_never(parcel)
+
+    def _take(self, outbox: Outbox, receipt: Receipt) -> None:
+        """Learn from one receipt: who is where now, who was refused, and what goes next."""
+        self._probing = self._probing and not _probes(receipt.parcel)
+        if receipt.works is not None:
+            self._ledger.save_bulk_lists(self._connection, works=receipt.works)
+            outbox.bulk_lists = receipt.works
+        if receipt.error is not None:
+            self._fail(outbox, receipt.parcel, receipt.error)
+            return
+        for standing in standings(receipt.parcel):
+            key = standing.step.key
+            self._settled.append(key)
+            if key in receipt.pushed.accepted:
+                _advanced(standing, receipt)
+                self._acknowledge(standing)
+                outbox.advance(standing)
+            else:
+                self._reject(outbox, standing, receipt.pushed.rejected.get(key, "left out of the answer"))
+
+    def _fail(self, outbox: Outbox, parcel: Parcel, error: DestinationError) -> None:
+        """Take a request that did not pass: what it was about is in doubt, gone, or goes another way."""
+        match parcel, error:
+            case Join(standing, slot, _), ContactMissing():
+                self._settled.append(standing.step.key)
+                standing.contact_id = None
+                outbox.advance(standing)
+                return
+            case ((Bulk(_, slot) | Single(_, slot) | Join(_, slot, _)), ListMissing()) if slot != NO_LIST:
+                self.vanished.add(slot)
+                outbox.closed.add(slot)
+                self._fault(f"a list vanished from Autopilot ({error}); the next run makes it again")
+                for standing in standings(parcel):
+                    self._settled.append(standing.step.key)
+                    outbox.advance(standing)
+                return
+            case _, Unauthorized() | Refused():
+                self._halted = True
+            case _:
+                pass
+        self._fault(str(error))
+        for standing in standings(parcel):
+            outbox.drop(standing)
+
+    def _fault(self, line: str) -> None:
+        if line not in self.delivery.faults:
+            self.delivery.faults.append(line)
+
+    def _reject(self, outbox: Outbox, standing: Standing, reason: str) -> None:
+        outbox.drop(standing, refused=True)
+        step = standing.step
+        for number in _concerned(standing):
+            self.delivery.rejected[number] += 1
+            self._rejects.append(Reject(self._connection, self._names[number], step.key, reason))
+
+    def _acknowledge(self, standing: Standing) -> None:
+        """Note what may be recorded of a person now, and count who is brought up to date."""
+        self._claims.extend(standing.claims())
+        if standing.forgotten:
+            self._contacts[standing.step.key] = None
+        elif standing.contact_id is not None:
+            self._contacts[standing.step.key] = standing.contact_id
+        if standing.done:
+            had = {claim.export for claim in standing.step.before}
+            has = {claim.export for claim in standing.step.after}
+            for number in _concerned(standing):
+                counter = self.delivery.created if number not in had else self.delivery.updated
+                (counter if number in has else self.delivery.left)[number] += 1
+
+    def _record(self, outbox: Outbox, parcels: list[Parcel]) -> None:
+        """Write what is known and what is about to be sent, in one transaction."""
+        for standing in outbox.bookkeeping:
+            self._acknowledge(standing)
+        outbox.bookkeeping.clear()
+        intents = [standing.step.key for parcel in parcels for standing in standings(parcel)]
+        if not (intents or self._settled or self._claims or self._rejects):
+            return
+        batch = Acknowledged(
+            claims=tuple(self._claims),
+            contacts=dict(self._contacts),
+            intents=intents,
+            settled=tuple(self._settled),
+            rejects=tuple(self._rejects),
+        )
+        self._ledger.commit(self._connection, batch)
+        for kept in (self._claims, self._contacts, self._settled, self._rejects):
+            kept.clear()
+
+    def _conclude(self, outbox: Outbox) -> Delivery:
+        self.delivery.stopped = self._halted or self._stop()
+        for standing in outbox.unfinished:
+            self.delivery.unfinished.update(_concerned(standing))
+        return self.delivery
+
+
+def _probes(parcel: Parcel) -> bool:
+    return isinstance(parcel, Bulk) and parcel.probe
+
+
+def _concerned(standing: Standing) -> list[int]:
+    """Give the exports whose record of the person changes."""
+    before = {claim.export: claim for claim in standing.step.before}
+    after = {claim.export: claim for claim in standing.step.after}
+    return [n for n in sorted(before.keys() | after.keys()) if before.get(n) != after.get(n)]
+
+
+def _advanced(standing: Standing, receipt: Receipt) -> None:
+    parcel = receipt.parcel
+    match parcel:
+        case Leave(_, slot, _):
+            standing.removed.add(slot)
+        case Join(_, slot, _):
+            standing.added.add(slot)
+        case Bulk(_, slot) | Single(_, slot):
+            standing.sent = True
+            standing.contact_id = receipt.pushed.accepted[standing.step.key]
+            if slot != NO_LIST and receipt.listed:
+                standing.added.add(slot)
+        case _:
+            assert_never(parcel)

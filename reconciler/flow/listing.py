@@ -1,0 +1,61 @@
+"""Finds or makes the lists that people are about to be put on, and notes who was on them before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reconciler.core.errors import DestinationError, Unauthorized
+from reconciler.core.model import RecordedList
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reconciler.core.digest import Digests
+    from reconciler.core.ports import Destination, Ledger
+
+
+@dataclass(slots=True)
+class Lists:
+    """List ids by slot; `made` are slots whose list is new and empty, `faults` say which lists could not be had."""
+
+    ids: dict[int, str]
+    made: set[int] = field(default_factory=set)
+    faults: list[str] = field(default_factory=list)
+
+
+def establish(
+    connection: str, wanted: Iterable[tuple[int, str]], destination: Destination, ledger: Ledger, digests: Digests
+) -> Lists:
+    """Give every list that is recorded, and those of `wanted` (slot, title), each found by its title or made once.
+
+    A list that we find has members whom we did not put there; they are remembered before the list is, so that they are
+    never taken for ours. Raises Unauthorized, and DestinationError when the lists cannot be read at all.
+    """
+    lists = Lists({entry.slot: entry.list_id for entry in ledger.lists(connection)})
+    missing = sorted(wanted)
+    known = destination.lists() if missing else {}
+    for slot, title in missing:
+        try:
+            list_id = destination.make_list(title)
+            if title in known:
+                _note_members(connection, slot, list_id, destination, ledger, digests)
+        except Unauthorized:
+            raise
+        except DestinationError as error:
+            lists.faults.append(str(error))
+            continue
+        if title not in known:
+            lists.made.add(slot)
+        ledger.save_list(connection, RecordedList(slot, title, list_id, made=title not in known))
+        lists.ids[slot] = list_id
+    return lists
+
+
+def _note_members(  # where, what, and the three parts that it takes
+    connection: str, slot: int, list_id: str, destination: Destination, ledger: Ledger, digests: Digests
+) -> None:
+    for page in destination.members(list_id):
+        keys = [digests.person(address) for _, address in page if address]
+        if keys:
+            ledger.save_foreign(connection, slot, keys)

@@ -1,0 +1,37 @@
+"""What the flow is handed of the outside world, and what a run was asked to do. It decides nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.core.model import Connection
+    from reconciler.core.model import Source as DeclaredSource
+    from reconciler.core.ports import Addresses, Clock, Destination, Source, Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Openers of sources and destinations by declaration, the judge of addresses, and the clock.
+
+    `suppressed` gives the addresses and the digests (hexadecimal) that no export may send.
+    """
+
+    source: Callable[[DeclaredSource], Source]
+    wire: Callable[[Connection], Wire]
+    destination: Callable[[Connection], Destination]
+    addresses: Addresses
+    clock: Clock
+    suppressed: Callable[[], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a run was asked to do: which exports, for which trigger, and whether contacts are kept to be pushed."""
+
+    exports: tuple[str, ...] = ()
+    trigger: str = "demand"
+    keep: bool = False

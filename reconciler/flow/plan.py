@@ -1,0 +1,122 @@
+"""Plans: what is declared and who is in each segment now, against what is recorded. It is handed readers only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from reconciler.core.errors import ReconcilerError
+from reconciler.core.plan import Action, Counts, ExportPlan, Plan, Reason
+from reconciler.core.planning import Bench, Findings, judged
+from reconciler.core.roster import Mode, roster
+from reconciler.flow.reading import Library
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.core.digest import Digests
+    from reconciler.core.model import Connection, Declarations, Export
+    from reconciler.core.planning import Judged
+    from reconciler.core.ports import LedgerReader
+    from reconciler.core.roster import Roster
+    from reconciler.flow.outside import Outside, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One connection, judged. `recorded_name` is the name that the ledger knows it by, before a rename."""
+
+    connection: Connection | None
+    name: str
+    recorded_name: str
+    judged: Judged
+
+
+def prepare(
+    declarations: Declarations, ledger: LedgerReader, outside: Outside, digests: Digests, request: Request
+) -> tuple[Plan, tuple[Prepared, ...]]:
+    """Read, merge and judge every connection. Raises ReconcilerError for a name that nothing has."""
+    recorded = {name: [r.name for r in ledger.exports(name)] for name in ledger.connections()}
+    _check_names(declarations, recorded, request)
+    prepared = []
+    with Library(declarations, outside, digests) as library:
+        for name, old in sorted(_connections(declarations, recorded).items()):
+            prepared.append(_prepare(name, old, declarations, ledger, library, request))
+    idle = tuple(_detached(e) for e in declarations.exports.values() if e.connection is None)
+    return Plan(tuple(p.judged.plan for p in prepared), idle), tuple(prepared)
+
+
+def _check_names(declarations: Declarations, recorded: Mapping[str, list[str]], request: Request) -> None:
+    known = {*declarations.exports, *(name for names in recorded.values() for name in names)}
+    for name in request.exports:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            raise ReconcilerError(f'--export: there is no export "{name}"{hint}')
+
+
+def _connections(declarations: Declarations, recorded: Mapping[str, list[str]]) -> dict[str, str]:
+    """Give each connection that has exports, declared or recorded, with the name that the ledger knows it by."""
+    used = {e.connection for e in declarations.exports.values()}
+    names: dict[str, str] = {}
+    for name, connection in declarations.connections.items():
+        old = name if name in recorded or connection.previous_name not in recorded else connection.previous_name
+        if name in used or recorded.get(old or ""):
+            names[name] = old or name
+    renamed = set(names.values())
+    return names | {name: name for name, exports in recorded.items() if exports and name not in renamed}
+
+
+def _prepare(  # each is one side of the comparison
+    name: str, old: str, declarations: Declarations, ledger: LedgerReader, library: Library, request: Request
+) -> Prepared:
+    connection = declarations.connections.get(name)
+    exports = [e for e in declarations.exports.values() if e.connection == name] if connection else []
+    detached = {n for e in declarations.exports.values() if e.connection is None for n in (e.name, e.previous_name)}
+    recorded = ledger.exports(old)
+    asked = set(request.exports)
+    held = {n for n in detached if n is not None} | ({r.name for r in recorded} - asked if asked else set())
+    rolled = roster(exports, declarations.segments, recorded, ledger.lists(old), _idle(exports, request), held)
+    bench = Bench(
+        name=name,
+        connection=connection,
+        roster=rolled,
+        findings=_findings(rolled, connection, library, request),
+        claims=lambda: ledger.claims(old),
+        foreign=ledger.foreign(old),
+        bulk_lists=ledger.bulk_lists(old),
+        recorded=ledger.identity() is not None,
+    )
+    return Prepared(connection, name, old, judged(bench))
+
+
+def _findings(rolled: Roster, connection: Connection | None, library: Library, request: Request) -> dict[int, Findings]:
+    if connection is None:
+        return {}
+    return {
+        entry.number: library.find(entry.export, connection, keep=request.keep)
+        for entry in rolled.entries
+        if entry.mode is Mode.RUN and entry.export is not None
+    }
+
+
+def _idle(exports: list[Export], request: Request) -> dict[str, str]:
+    """Say which exports do not run now, and why."""
+    idle = {}
+    for export in exports:
+        named = export.name in request.exports
+        if export.suspended:
+            idle[export.name] = "suspended"
+        elif request.exports and not named:
+            idle[export.name] = "not asked for"
+        elif request.trigger != "demand" and request.trigger not in export.triggers:
+            idle[export.name] = f"does not run on {request.trigger}"
+        elif request.trigger == "demand" and not export.triggers and not named:
+            idle[export.name] = "runs only when --export names it"
+    return idle
+
+
+def _detached(export: Export) -> ExportPlan:
+    reason = Reason("idle", "detached: it has no connection")
+    return ExportPlan(export.name, "", Action.SKIPPED, (reason,), Counts())

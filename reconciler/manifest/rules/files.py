@@ -1,0 +1,141 @@
+"""Decides which paths a declaration may name, and whether the description of a table fits together."""
+
+from __future__ import annotations
+
+import codecs
+import pathlib
+import re
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from reconciler.manifest.rules.world import fault
+from reconciler.manifest.words import did_you_mean, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from reconciler.core.diagnostics import Diagnostic, Marks, Path
+    from reconciler.core.model import MembershipTable, ProfileTable
+    from reconciler.manifest.rules.world import World
+
+_LOOKED_AT: Final = 1_000
+"""Files of a folder or a glob whose links are followed here; the source follows them all."""
+_RIGHT: Final[Mapping[object, str]] = {
+    "path": "write path: data/customers.csv, or name its folder in Project.spec.dataRoots",
+    "suppressions": "write suppressions: suppressions.txt",
+}
+_TABLES: Final = frozenset((".csv", ".txt", ".tsv", ".gz", ".parquet"))
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_ENCODINGS: Final = "utf-8", "utf-16", "latin-1", "cp1252", "iso-8859-15"
+
+
+def path_outside(world: World) -> Iterator[Diagnostic]:
+    """Refuse paths that leave the project; a data root lets tables be elsewhere."""
+    home = world.root.resolve()
+    for source in world.sources:
+        for key, table in (("profiles", source.profiles), ("memberships", source.memberships)):
+            if table is not None:
+                roots = (home, *((world.root / root).resolve() for root in world.project.data_roots))
+                yield from _judge(source.marks, ("spec", key, "path"), table.path, world.root, roots)
+    for project in world.projects:
+        if project.suppressions is not None:
+            yield from _judge(project.marks, ("spec", "suppressions"), project.suppressions, world.root, (home,))
+
+
+def _judge(
+    marks: Marks, path: Path, text: str, root: pathlib.Path, roots: tuple[pathlib.Path, ...]
+) -> Iterator[Diagnostic]:
+    right = _RIGHT[path[-1]]
+    if "\0" in text or "\n" in text:
+        yield fault(marks, path, "path-outside", f"this is no path; {right}")
+    elif _SCHEME.match(text):
+        message = f"{quote(text)} is in an object store, which this version does not read; {right}"
+        yield fault(marks, path, "path-url", message)
+    elif not _within(root, roots, text):
+        yield fault(marks, path, "path-outside", f"{quote(text)} leaves the project's folder; {right}")
+
+
+def _within(root: pathlib.Path, roots: tuple[pathlib.Path, ...], text: str) -> bool:
+    try:
+        return all(any(place.is_relative_to(r) for r in roots) for place in _places(root, text))
+    except (OSError, RuntimeError, ValueError, NotImplementedError):  # a link in a circle, a pattern that is none
+        return False
+
+
+def _places(root: pathlib.Path, text: str) -> Iterator[pathlib.Path]:
+    """Yield where a path, a folder or a glob leads: what stands before the first wildcard, then what is found."""
+    parts = pathlib.PurePath(text).parts
+    wild = next((index for index, part in enumerate(parts) if re.search(r"[*?\[]", part)), len(parts))
+    start = root.joinpath(*parts[:wild])
+    yield start.resolve()
+    if ".." in parts[wild:]:
+        yield pathlib.Path("/")
+    elif start.is_dir():
+        pattern = str(pathlib.PurePath(*parts[wild:])) if parts[wild:] else "**/*"
+        found = islice(start.glob(pattern), _LOOKED_AT)
+        yield from (path.resolve() for path in found if path.suffix in _TABLES and path.is_symlink())
+
+
+def state_url(world: World) -> Iterator[Diagnostic]:
+    """Allow a folder; other places for the state are not in this version."""
+    path, right = ("spec", "state", "url"), "write state: {url: .reconciler}"
+    for project in world.projects:
+        url = project.state_url
+        if url is None or url.startswith("file:/"):
+            continue
+        if _SCHEME.match(url):
+            message = f"the state can be kept in a local folder only in this version, not at {quote(url)}; {right}"
+            yield fault(project.marks, path, "state-url", message)
+        elif pathlib.PurePath(url).is_absolute() or ".." in pathlib.PurePath(url).parts:
+            yield fault(project.marks, path, "state-url", f"{quote(url)} leaves the project's folder; {right}")
+
+
+def _tables(world: World) -> Iterator[tuple[Marks, str, ProfileTable | MembershipTable]]:
+    for source in world.sources:
+        yield source.marks, "profiles", source.profiles
+        if source.memberships is not None:
+            yield source.marks, "memberships", source.memberships
+
+
+def table_columns(world: World) -> Iterator[Diagnostic]:
+    """Names for the columns go with files that have no header, are unique, and include the ones that are used."""
+    for marks, key, table in _tables(world):
+        path = ("spec", key)
+        if not table.header and not table.columns:
+            message = "files without a header need names for their columns; write columns: [CustomerKey, EmailAddress]"
+            yield fault(marks, (*path, "header"), "columns", message)
+        if table.header and table.columns:
+            message = "columns are named where there is no header; write header: false, or leave columns out"
+            yield fault(marks, (*path, "columns"), "columns", message)
+        folded = [name.casefold() for name in table.columns]
+        for index, name in enumerate(table.columns):
+            if folded[index] in folded[:index]:
+                message = f"the column {quote(name)} stands twice; give one another name"
+                yield fault(marks, (*path, "columns", index), "columns", message)
+
+
+def encoding(world: World) -> Iterator[Diagnostic]:
+    """Refuse encodings that nobody knows."""
+    for marks, key, table in _tables(world):
+        if table.encoding is not None and not _text_encoding(table.encoding):
+            hint = did_you_mean(table.encoding, _ENCODINGS, "write encoding: latin-1")
+            message = f"no encoding is named {quote(table.encoding)}; {hint}"
+            yield fault(marks, ("spec", key, "encoding"), "encoding-name", message)
+
+
+def _text_encoding(name: str) -> bool:
+    try:
+        "".encode(codecs.lookup(name).name)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
+def column_types(world: World) -> Iterator[Diagnostic]:
+    """Refuse decimals with more places than digits."""
+    for source in world.sources:
+        for column, kind in source.profiles.types.items():
+            figures = [int(n) for n in re.findall(r"[0-9]+", kind)]
+            if figures and figures[1] > figures[0]:
+                message = f"{quote(kind)} has more places than digits; write {{{quote(column)}: decimal(12,2)}}"
+                yield fault(source.marks, ("spec", "profiles", "types", column), "column-type", message)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.core.errors import StateError, StateLocked
-from reconciler.core.model import ExportRun, RecordedExport, Reject, Run, RunStatus
+from reconciler.core.model import ExportRun, Intent, RecordedExport, Reject, Run, RunStatus
 from reconciler.core.ports import Acknowledged, ClaimWrite
 from reconciler.state import history
 from reconciler.state.ledger import SqliteLedger
@@ -183,14 +183,17 @@ def test_no_address_no_key_and_no_forgotten_contact_is_in_the_files(tmp_path: Pa
     ledger = open_ledger(tmp_path, KEY)
     ledger.save_export("c", RecordedExport(1, "e", 0))
     ledger.commit(
-        "c", Acknowledged(claims=[ClaimWrite(1, key, key, (1,))], contacts={key: "person_gone"}, intents=[key])
+        "c",
+        Acknowledged(
+            claims=[ClaimWrite(1, key, key, (1,))], contacts={key: "person_gone"}, intents=[Intent(1, 1, 1, 1, (key,))]
+        ),
     )
     contents = b"".join(file.read_bytes() for file in (tmp_path / ".reconciler").iterdir())
     assert b"person_gone" in contents
     assert key in contents
     for secret in (address, KEY, KEY.hex().encode()):
         assert secret not in contents
-    ledger.commit("c", Acknowledged(claims=[ClaimWrite(1, key, None)], contacts={key: None}, settled=[key]))
+    ledger.commit("c", Acknowledged(claims=[ClaimWrite(1, key, None)], contacts={key: None}, settled=[(1, 1)]))
     ledger.close()
     left = b"".join(file.read_bytes() for file in (tmp_path / ".reconciler").iterdir())
     assert b"person_gone" not in left
@@ -217,7 +220,9 @@ def test_a_claim_needs_its_export_and_an_empty_batch_records_nothing(ledger: Led
     with pytest.raises(
         StateError, match=r"contradicts what is; nothing of it was recorded \(SQLITE_CONSTRAINT_FOREIGNKEY\)"
     ):
-        ledger.commit("c", Acknowledged(claims=[ClaimWrite(1, PEOPLE[0], PEOPLE[0])], intents=[PEOPLE[1]]))
+        ledger.commit(
+            "c", Acknowledged(claims=[ClaimWrite(1, PEOPLE[0], PEOPLE[0])], intents=[Intent(1, 1, 1, 1, (PEOPLE[1],))])
+        )
     assert ledger.doubtful("c") == ()
 
 

@@ -30,7 +30,7 @@ WRITER = """
 import datetime as dt, hashlib, sys
 from itertools import count
 from pathlib import Path
-from reconciler.core.model import RecordedExport, Run, RunStatus
+from reconciler.core.model import Intent, RecordedExport, Run, RunStatus
 from reconciler.core.ports import Acknowledged, ClaimWrite
 from reconciler.state.lock import acquire
 from reconciler.state.place import open_ledger
@@ -49,7 +49,8 @@ with acquire(folder, who="the writer", now=now, wait=0, sleep=lambda seconds: No
         keys = batch(number)
         claims = [ClaimWrite(1, key, key, (1,)) for key in keys]
         contacts = {key: key.hex() for key in keys}
-        ledger.commit("c", Acknowledged(claims, contacts, intents=batch(number + 1), settled=keys))
+        intents = [Intent(1, number + 1, 1, 1, tuple(batch(number + 1)))]
+        ledger.commit("c", Acknowledged(claims, contacts, intents=intents, settled=[(1, number)]))
         print(number, flush=True)
     print("ready", flush=True)
     sys.stdin.readline()
@@ -94,7 +95,11 @@ def read_all(folder: Path) -> tuple[set[bytes], set[bytes], list[RunStatus]]:
     held_now = {claim.key for claim in reader.claims("c")}
     assert len(reader.contact_ids("c", held_now)) == len(held_now)
     assert sum(export.people for export in reader.exports("c")) == len(held_now)
-    found = held_now, set(reader.doubtful("c")), [run.status for run in reader.runs()]
+    found = (
+        held_now,
+        {key for intent in reader.doubtful("c") for key in intent.keys},
+        [run.status for run in reader.runs()],
+    )
     reader.close()
     return found
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.core.errors import StateError
-from reconciler.core.model import RecordedExport
+from reconciler.core.model import Intent, RecordedExport
 from reconciler.core.ports import Acknowledged, ClaimWrite
 from reconciler.state.ledger import SqliteLedger
 from reconciler.state.place import open_ledger, open_reader
@@ -51,7 +51,7 @@ def test_a_full_disk_records_nothing_of_the_batch_and_spoils_nothing(tmp_path: P
     ledger._db.execute(f"PRAGMA max_page_count = {pages}")
     many = [ClaimWrite(1, number.to_bytes(16), PERSON, (1,)) for number in range(5000)]
     with pytest.raises(StateError, match=r"the disk is full; free some space .*SQLITE_FULL"):
-        ledger.commit("c", Acknowledged(claims=many, intents=[PERSON]))
+        ledger.commit("c", Acknowledged(claims=many, intents=[Intent(1, 1, 1, 1, (PERSON,))]))
     assert list(ledger.claims("c")) == []
     assert ledger.doubtful("c") == ()
     ledger._db.execute("PRAGMA max_page_count = 1000000")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from reconciler.core.errors import StateError
-from reconciler.core.model import Claim, RecordedExport, RecordedList, Run, RunStatus
+from reconciler.core.model import Claim, Intent, RecordedExport, RecordedList, Run, RunStatus
 from reconciler.core.ports import Acknowledged, ClaimWrite
 from reconciler.state.place import open_ledger, open_reader
 
@@ -36,7 +36,7 @@ class Recorded:
     lists: dict[int, RecordedList] = field(default_factory=dict)
     claims: dict[tuple[bytes, int], tuple[bytes, tuple[int, ...]]] = field(default_factory=dict)
     contacts: dict[bytes, str] = field(default_factory=dict)
-    doubtful: set[bytes] = field(default_factory=set)
+    doubtful: dict[tuple[int, int, int], Intent] = field(default_factory=dict)
     foreign: set[tuple[bytes, int]] = field(default_factory=set)
     bulk: bool | None = None
 
@@ -52,12 +52,14 @@ slot_sets = st.sets(slots, max_size=4).map(lambda chosen: tuple(sorted(chosen)))
 segments = st.dictionaries(names, st.tuples(st.text(max_size=5), slots), max_size=3)
 claim_writes = st.builds(ClaimWrite, numbers, people, st.none() | people, slot_sets)
 NOTHING = Acknowledged(claims=[], contacts={}, intents=[], settled=[])
+serials = st.integers(1, 3)
+intents = st.builds(Intent, serials, serials, numbers, slots, st.lists(people, min_size=1, max_size=3).map(tuple))
 batches = st.builds(
     Acknowledged,
     claims=st.lists(claim_writes, max_size=6),
     contacts=st.dictionaries(people, st.none() | st.text(max_size=5), max_size=4),
-    intents=st.lists(people, max_size=4),
-    settled=st.lists(people, max_size=4),
+    intents=st.lists(intents, max_size=4),
+    settled=st.lists(st.tuples(serials, serials), max_size=4),
 )
 
 
@@ -169,7 +171,8 @@ class LedgerIsADictionary(RuleBasedStateMachine):
         there.contacts |= {key: contact for key, contact in batch.contacts.items() if contact is not None}
         for key in (key for key, contact in batch.contacts.items() if contact is None):
             there.contacts.pop(key, None)
-        there.doubtful = there.doubtful - set(batch.settled) | set(batch.intents)
+        there.doubtful = {place: one for place, one in there.doubtful.items() if place[:2] not in batch.settled}
+        there.doubtful |= {one[:3]: one for one in batch.intents}
 
     @rule(old=names, new=names)
     def rename_connection(self, old: str, new: str) -> None:
@@ -218,7 +221,7 @@ class LedgerIsADictionary(RuleBasedStateMachine):
                 Claim(key, export, digest, on) for (key, export), (digest, on) in sorted(there.claims.items())
             ]
             assert reader.contact_ids(name, PEOPLE) == there.contacts
-            assert reader.doubtful(name) == tuple(sorted(there.doubtful))
+            assert reader.doubtful(name) == tuple(there.doubtful[place] for place in sorted(there.doubtful))
             assert reader.bulk_lists(name) is there.bulk
             assert reader.foreign(name) == {
                 key: frozenset(slot for who, slot in there.foreign if who == key) for key, _ in there.foreign

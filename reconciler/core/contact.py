@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reconciler.core.values import converter, missing
+from reconciler.core.values import converter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,15 +25,14 @@ def composer(
     not sent, or null where the field says `clear`. Raises WrongType. Building text is twice as fast as encoding a dict,
     and the bytes are the same (there is a property for it).
     """
-    groups: dict[str, list[tuple[str, int, Callable[[object], str], bool]]] = {}
+    groups: dict[tuple[str, str], list[Leaf]] = {}
     for index, (field, path) in enumerate(zip(fields, paths, strict=True)):
         group, key = (path[0], path[-1]) if len(path) > 1 else ("", path[0])
-        leaf = (encode_basestring(key) + ":", index, converter(field.kind, field.formats), field.clear)
-        groups.setdefault(group or key, []).append(leaf)
-    nested = {path[0] for path in paths if len(path) > 1}
-    ordered = [(name, name in nested, sorted(groups[name])) for name in sorted(groups)]
-    before = [entry for entry in ordered if entry[0] < "Email"]
-    after = [entry for entry in ordered if entry[0] > "Email"]
+        leaf = Leaf(encode_basestring(key) + ":", index, converter(field.kind, field.formats), field.clear)
+        groups.setdefault((group or key, group), []).append(leaf)
+    ordered = [(name, group, tuple(sorted(groups[name, group]))) for name, group in sorted(groups)]
+    before = _joined((group, leaves) for name, group, leaves in ordered if name < "Email")
+    after = _joined((group, leaves) for name, group, leaves in ordered if name > "Email")
 
     def compose(address: str, values: Sequence[object]) -> bytes:
         parts = _parts(before, values) if before else []
@@ -44,20 +43,39 @@ def composer(
     return compose
 
 
-def _parts(
-    entries: Iterable[tuple[str, bool, list[tuple[str, int, Callable[[object], str], bool]]]], values: Sequence[object]
-) -> list[str]:
-    parts = []
-    for name, grouped, leaves in entries:
-        inner = []
+class Leaf(NamedTuple):
+    """One field: its key as JSON with the colon, where its value stands in a row, and how it is written."""
+
+    prefix: str
+    column: int
+    convert: Callable[[object], str]
+    clear: bool
+
+
+def _joined(entries: Iterable[tuple[str, tuple[Leaf, ...]]]) -> list[tuple[str, tuple[Leaf, ...]]]:
+    """Put neighbours without a group together, so that the hot loop has few entries: (group as JSON or "", leaves)."""
+    joined: list[tuple[str, tuple[Leaf, ...]]] = []
+    for group, leaves in entries:
+        if joined and not group and not joined[-1][0]:
+            joined[-1] = ("", joined[-1][1] + leaves)
+        else:
+            joined.append((encode_basestring(group) + ":{" if group else "", leaves))
+    return joined
+
+
+def _parts(entries: Sequence[tuple[str, tuple[Leaf, ...]]], values: Sequence[object]) -> list[str]:
+    parts: list[str] = []
+    for group, leaves in entries:
+        target: list[str] = [] if group else parts
         for prefix, index, convert, clear in leaves:
             value = values[index]
-            if not missing(value):
-                inner.append(prefix + convert(value))
-            elif clear:
-                inner.append(prefix + "null")
-        if inner:
-            parts.append(encode_basestring(name) + ":{" + ",".join(inner) + "}" if grouped else inner[0])
+            if value is None or (type(value) is str and (not value or value.isspace())):
+                if clear:
+                    target.append(prefix + "null")
+            else:
+                target.append(prefix + convert(value))
+        if group and target:
+            parts.append(group + ",".join(target) + "}")
     return parts
 
 

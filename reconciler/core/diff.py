@@ -8,7 +8,7 @@ it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.core.contact import merged
 from reconciler.core.model import Claim
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 NOTHING: tuple[Claim, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What one person needs. `before` and `after` are all claims of the person on this connection, by export.
 
     `push` says that the contact is sent; `contact` holds its bytes, unless the step was made for a plan. `add` and
@@ -65,6 +64,7 @@ class Merge:
         self._foreign = foreign or {}
         self._sides = {side.entry.number: side for side in sides}
         self._running = sorted((s for s in sides if s.people is not None), key=lambda s: s.entry.number)
+        self._ranked = sorted(self._running, key=lambda s: s.rank)
         self._leaves_behind = {s.entry.number for s in sides if s.entry.mode is Mode.RETIRE and s.entry.keeps_retired}
         self._slots = {s.entry.number: _Slots(s.entry.slots) for s in self._running}
 
@@ -72,19 +72,27 @@ class Merge:
         """Give the same merge with more known of who was on which list before."""
         return Merge(tuple(self._sides.values()), foreign)
 
+    def wants(self, key: bytes, slot: int) -> bool:
+        """Tell whether an export that runs wants the person on the list."""
+        return any(slot in claim.slots for claim in self._wanted(key))
+
     def pairs(self, recorded: Iterator[Claim]) -> Iterator[tuple[bytes, tuple[Claim, ...], tuple[Claim, ...]]]:
-        """Merge the two sides, ascending by key."""
+        """Merge the two sides, ascending by key. Where nothing changes, `after` is `before` itself."""
+        wanted_by = self._wanted_of_one if len(self._running) == 1 else self._wanted
         for key, before in pair(self._keys(), recorded):
-            wanted = self._wanted(key)
-            if len(before) == 1 and before == wanted:
+            wanted = wanted_by(key)
+            if before == wanted:
                 yield key, before, before
+            elif before:
+                after = self._after(before, wanted)
+                yield key, before, before if after == before else after
             else:
-                yield key, before, self._after(before, wanted)
+                yield key, before, wanted
 
     def steps(self, recorded: Iterator[Claim]) -> Iterator[Step]:
         """Give a step for each person for whom anything changes."""
         for key, before, after in self.pairs(recorded):
-            if before != after:
+            if before is not after:
                 yield self.step(key, before, after)
 
     def step(self, key: bytes, before: tuple[Claim, ...], after: tuple[Claim, ...]) -> Step:
@@ -92,8 +100,8 @@ class Merge:
         have = {slot for claim in before for slot in claim.slots}
         want = {slot for claim in after for slot in claim.slots}
         left = {slot for claim in before if claim.export in self._leaves_behind for slot in claim.slots}
-        push = self._pushes(before, after)
-        people = self._people(key) if push or want - have else []
+        people = self._people(key) if after else []
+        push = bool(people) and self._pushes(before, after)  # who is only kept has nothing to be sent
         contacts = [p.contact for p in people if p.contact is not None]
         return Step(
             key=key,
@@ -114,14 +122,22 @@ class Merge:
     def _wanted(self, key: bytes) -> tuple[Claim, ...]:
         claims = []
         for side in self._running:
-            person = side.people.get(key) if side.people is not None else None
+            person = (side.people or {}).get(key)
             if person is not None:
-                number = side.entry.number
-                slots = self._slots[number][person.mask]
-                if key in self._foreign:
-                    slots = tuple(slot for slot in slots if slot not in self._foreign[key])
-                claims.append(Claim(key, number, person.digest, slots))
+                claims.append(self._claim(key, side.entry.number, person))
         return tuple(claims)
+
+    def _wanted_of_one(self, key: bytes) -> tuple[Claim, ...]:
+        """Do the same where one export runs, which is most often so: the hot path of every plan."""
+        side = self._running[0]
+        person = (side.people or {}).get(key)
+        return NOTHING if person is None else (self._claim(key, side.entry.number, person),)
+
+    def _claim(self, key: bytes, number: int, person: Person) -> Claim:
+        slots = self._slots[number][person.mask]
+        if key in self._foreign:
+            slots = tuple(slot for slot in slots if slot not in self._foreign[key])
+        return Claim(key, number, person.digest, slots)
 
     def _after(self, before: tuple[Claim, ...], wanted: tuple[Claim, ...]) -> tuple[Claim, ...]:
         """Put together what is wanted, what a held export keeps, and what `keep` leaves where it is."""
@@ -137,6 +153,8 @@ class Merge:
         return tuple(claims[number] for number in sorted(claims))
 
     def _pushes(self, before: tuple[Claim, ...], after: tuple[Claim, ...]) -> bool:
+        if not before:
+            return bool(after)
         digests = {claim.export: claim.digest for claim in before}
         if any(digests.get(claim.export) != claim.digest for claim in after):
             return True
@@ -145,12 +163,8 @@ class Merge:
         return any(self._sides[claim.export].overlaps & gone for claim in after if claim.export in self._slots)
 
     def _people(self, key: bytes) -> list[Person]:
-        found = []
-        for side in sorted(self._running, key=lambda s: s.rank):
-            person = side.people.get(key) if side.people is not None else None
-            if person is not None:
-                found.append(person)
-        return found
+        people = ((side.people or {}).get(key) for side in self._ranked)
+        return [person for person in people if person is not None]
 
 
 def pair(keys: Iterable[bytes], recorded: Iterator[Claim]) -> Iterator[tuple[bytes, tuple[Claim, ...]]]:

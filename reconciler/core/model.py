@@ -295,6 +295,19 @@ class RecordedExport:
     segments: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
+class Intent(NamedTuple):
+    """People about to be sent, for one export and one list, in the request `number` of the run with that serial.
+
+    While it stands, nobody knows whether the request was carried out. `slot` is 0 where no list was asked for.
+    """
+
+    serial: int
+    number: int
+    export: int
+    slot: int
+    keys: tuple[bytes, ...]
+
+
 class RunStatus(Enum):
     """How a run, or one export of it, ended: the words of the Customer Insights exports page, but true."""
 

@@ -43,6 +43,11 @@ class Judged:
     roster: Roster
     blocked: frozenset[int]
 
+    @property
+    def held(self) -> frozenset[int]:
+        """The numbers of the exports whose people stay as they are in this run."""
+        return self.blocked | {entry.number for entry in self.roster.entries if entry.mode is Mode.HOLD}
+
 
 @dataclass(frozen=True, slots=True)
 class Bench:

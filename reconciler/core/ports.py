@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         ExportRun,
         FieldMatch,
         Identity,
+        Intent,
         RecordedExport,
         RecordedList,
         Reject,
@@ -151,8 +152,7 @@ class Wire(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimWrite:
+class ClaimWrite(NamedTuple):
     """One claim as it now stands. `digest` None: the export holds the person no more."""
 
     export: int
@@ -166,13 +166,13 @@ class Acknowledged:
     """What is written in one transaction: all of it, or none.
 
     `contacts` maps a key to Autopilot's contact id, or to None when no export holds the person any more. `intents` are
-    the keys about to be sent, `settled` those that are in doubt no more.
+    people about to be sent, `settled` the (serial, number) of requests that are in doubt no more.
     """
 
     claims: Sequence[ClaimWrite] = ()
     contacts: Mapping[bytes, str | None] = field(default_factory=dict)
-    intents: Sequence[bytes] = ()
-    settled: Sequence[bytes] = ()
+    intents: Sequence[Intent] = ()
+    settled: Sequence[tuple[int, int]] = ()
     rejects: Sequence[Reject] = ()
 
 
@@ -211,8 +211,8 @@ class LedgerReader(Protocol):
         """Give the slots of the lists that people were on before we came, by key: never ours to remove."""
         ...
 
-    def doubtful(self, connection: str) -> tuple[bytes, ...]:
-        """Give the keys whose last write was begun and never settled: a run was cut off."""
+    def doubtful(self, connection: str) -> tuple[Intent, ...]:
+        """Give what was begun and never settled, by (serial, number, export): a run was cut off."""
         ...
 
     def runs(self, export: str | None = None, limit: int = 50) -> tuple[Run, ...]:
@@ -256,7 +256,7 @@ class Ledger(LedgerReader, Protocol):
         ...
 
     def drop_list(self, connection: str, slot: int) -> None:
-        """Forget a list that vanished, and its slot in every claim and segment: the slot may be given to another list."""
+        """Forget a list that vanished, and its slot in every claim and segment: another list may be given it."""
         ...
 
     def save_bulk_lists(self, connection: str, *, works: bool) -> None:

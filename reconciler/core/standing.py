@@ -5,7 +5,7 @@ What is recorded is what was acknowledged, never what was planned: a run that is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.core.ports import ClaimWrite
@@ -17,30 +17,31 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Standing:
-    """How far one step has come. `open` counts requests that are still to be answered or to be made."""
+    """How far one step has come: whether the contact is sent, and which memberships are made and ended."""
 
     step: Step
-    sent: bool = False
     contact_id: str | None = None
-    added: set[int] = field(default_factory=set)
-    removed: set[int] = field(default_factory=set)
+    sent: bool = False
+    added: tuple[int, ...] = ()
+    removed: tuple[int, ...] = ()
 
     @property
     def done(self) -> bool:
         """Whether everything that the step asks for is acknowledged."""
         step = self.step
-        return (self.sent or not step.push) and self.added.issuperset(step.add) and self.removed.issuperset(step.remove)
+        return (
+            (self.sent or not step.push) and len(self.added) >= len(step.add) and len(self.removed) >= len(step.remove)
+        )
 
     def claims(self) -> tuple[ClaimWrite, ...]:
         """Give every claim of the person that differs from what was recorded before the step."""
-        before = {claim.export: claim for claim in self.step.before}
-        after = {claim.export: claim for claim in self.step.after}
-        writes = []
-        for number in sorted(before.keys() | after.keys()):
-            old, new = before.get(number), after.get(number)
-            if old != new:
-                writes.append(self._claim(number, old, new))
-        return tuple(writes)
+        step = self.step
+        if not step.before and self.done:
+            return tuple(ClaimWrite(claim.export, step.key, claim.digest, claim.slots) for claim in step.after)
+        before = {claim.export: claim for claim in step.before}
+        after = {claim.export: claim for claim in step.after}
+        numbers = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
+        return tuple(self._claim(n, before.get(n), after.get(n)) for n in numbers)
 
     def _claim(self, number: int, old: Claim | None, new: Claim | None) -> ClaimWrite:
         step = self.step
@@ -55,9 +56,9 @@ class Standing:
             return ClaimWrite(number, step.key, None)
         return ClaimWrite(number, step.key, old.digest, slots)
 
-    @property
-    def forgotten(self) -> bool:
-        """Whether no export holds the person any more, so that the contact's id goes too."""
-        gone = {write.export for write in self.claims() if write.digest is None}
-        held = {claim.export for claim in (*self.step.before, *self.step.after)}
-        return held <= gone
+    def forgotten(self, claims: tuple[ClaimWrite, ...]) -> bool:
+        """Whether no export holds the person any more once `claims` are written, so that the contact's id goes too."""
+        if not any(write.digest is None for write in claims):
+            return False
+        gone = {write.export for write in claims if write.digest is None}
+        return gone.issuperset(claim.export for claim in (*self.step.before, *self.step.after))

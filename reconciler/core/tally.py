@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from reconciler.core.plan import Counts, Requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from reconciler.core.diff import Merge, Step
     from reconciler.core.model import Claim
@@ -31,6 +31,7 @@ class Tally:
         self.add: Counter[tuple[int, int]] = Counter()
         self.remove: Counter[tuple[int, int]] = Counter()
         self._same: Counter[tuple[int, tuple[int, ...]]] = Counter()
+        self._new: Counter[tuple[int, tuple[int, ...]]] = Counter()
         self._batched: Counter[int] = Counter()
         self._push_only = 0
         self._push_and_add = 0
@@ -45,14 +46,30 @@ class Tally:
         for key, before, after in merge.pairs(recorded):
             if after:
                 tally.people += 1
-            if before is after or before == after:
-                for claim in after:
-                    tally._same[claim.export, claim.slots] += 1
+            if before is after:
+                for _, export, _, slots in after:
+                    tally._same[export, slots] += 1
+            elif not before and len(after) == 1:
+                _, export, digest, slots = after[0]
+                tally._new[export, slots] += 1
+                tally._hash(key, slots, (), [(export, digest)], push=True)
             else:
                 tally._changed(merge.step(key, before, after))
-        for (export, _slots), number in tally._same.items():
-            tally.unchanged[export] += number
+        tally._expand()
         return tally
+
+    def _expand(self) -> None:
+        """Work out what people who are alike mean: those who are as recorded, and those of one new claim."""
+        for (export, _), number in self._same.items():
+            self.unchanged[export] += number
+        for (export, slots), number in self._new.items():
+            self.create[export] += number
+            for slot in slots:
+                self.add[export, slot] += number
+                self._batched[slot] += number
+            self._adds += number * len(slots)
+            self._push_and_add += number if slots else 0
+            self._push_only += 0 if slots else number
 
     def _changed(self, step: Step) -> None:
         before = {claim.export: claim for claim in step.before}
@@ -64,7 +81,7 @@ class Tally:
         self._batched.update(step.add)
         self._push_only += step.push and not step.add
         self._push_and_add += step.push and bool(step.add)
-        self._hash(step)
+        self._hash(step.key, step.add, step.remove, [(c.export, c.digest) for c in step.after], push=step.push)
 
     def _claim(self, number: int, before: Claim | None, after: Claim | None, step: Step) -> None:
         """Count one export's part; a membership that another export holds too is neither added nor removed."""
@@ -83,13 +100,12 @@ class Tally:
         else:
             self.unchanged[number] += 1
 
-    def _hash(self, step: Step) -> None:
+    def _hash(  # what a step is, in parts, because most people need no step to be made
+        self, key: bytes, add: Sequence[int], remove: Sequence[int], after: list[tuple[int, bytes]], *, push: bool
+    ) -> None:
         """Feed the step in a form that no two different steps share: fixed sizes, or text with separators."""
-        slots = ",".join(map(str, step.add)) + "-" + ",".join(map(str, step.remove))
-        self._steps.update(step.key + (b"p" if step.push else b"r") + slots.encode())
-        for claim in step.after:
-            self._steps.update(b"%d:%b" % (claim.export, claim.digest))
-        self._steps.update(b"\n")
+        slots = f"{add}{remove}{[export for export, _ in after]}"
+        self._steps.update(b"%b%d%b%b\n" % (key, push, slots.encode(), b"".join(digest for _, digest in after)))
 
     @property
     def digest(self) -> str:

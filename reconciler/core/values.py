@@ -31,11 +31,6 @@ class WrongType(ValueError):  # noqa: N818  # says what is so
     """The value is not of the declared type. It never holds the value."""
 
 
-def missing(value: object) -> bool:
-    """Tell whether there is nothing to send: no value, or blanks only."""
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
 def text(value: object) -> str:
     """Give text as it stands; numbers, truth values and dates as they are written in JSON or ISO 8601."""
     if type(value) is str:

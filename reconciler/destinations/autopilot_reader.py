@@ -48,7 +48,7 @@ class AutopilotReader:
 
     def members(self, list_id: str) -> Iterator[Sequence[tuple[str, str]]]:
         """Stream a list's members, page by page: (contact id, address lower-cased or empty). Raises also midway."""
-        pattern, ids = "/list/{id}/contacts", (list_id,)
+        pattern, ids = "/list/{id}/contacts", [list_id]
         seen: set[str] = set()
         while True:
             page = wire.members(self._ask("GET", pattern, *ids))
@@ -59,7 +59,7 @@ class AutopilotReader:
             if not bookmark or bookmark in seen:  # a bookmark that comes again would never end
                 return
             seen.add(bookmark)
-            pattern, ids = "/list/{id}/contacts/{id}", (list_id, bookmark)
+            pattern, ids = "/list/{id}/contacts/{id}", [list_id, bookmark]
 
     def on_list(self, list_id: str, contact: str) -> bool:
         """Tell whether a contact, by id or address, is on the list."""

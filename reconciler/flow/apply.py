@@ -11,7 +11,7 @@ from reconciler.core.model import ExportRun, RunStatus
 from reconciler.core.plan import Action
 from reconciler.core.planning import settings
 from reconciler.core.roster import Mode
-from reconciler.flow.courier import Courier, Delivery
+from reconciler.flow.courier import Courier
 from reconciler.flow.listing import establish
 from reconciler.flow.outbox import Outbox
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reconciler.core.plan import ExportPlan, Plan
     from reconciler.core.ports import Destination, Ledger
     from reconciler.core.roster import Entry
+    from reconciler.flow.journal import Delivery
     from reconciler.flow.outside import Outside
     from reconciler.flow.plan import Prepared
 

@@ -49,7 +49,7 @@ def accept(shop: Accounts, name: str, by: str, fields: tuple[str, ...]) -> str:
     """Write the consent into the connection's YAML, dated today, and give the file's name. Raises ReconcilerError."""
     connection = _named(shop.declarations(), name)
     file = connection.marks.file
-    set_consent(shop.root / file, name, by, shop.clock.now().date(), fields)
+    set_consent(shop.root / file, name, by=by, on=shop.clock.now().date(), fields=fields)
     return file
 
 

@@ -6,40 +6,26 @@ sent.
 
 from __future__ import annotations
 
-from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING, assert_never
 
 from reconciler.core.errors import ContactMissing, DestinationError, ListMissing, Refused, Unauthorized
-from reconciler.core.model import Reject
-from reconciler.core.ports import Acknowledged, Pushed
+from reconciler.core.ports import Pushed
+from reconciler.flow.journal import Journal, concerned
 from reconciler.flow.parcels import NO_LIST, Bulk, Join, Leave, Parcel, Receipt, Single, item, standings
 from reconciler.flow.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reconciler.core.ports import ClaimWrite, Clock, Destination, Ledger
+    from reconciler.core.ports import Clock, Destination, Ledger
     from reconciler.core.standing import Standing
+    from reconciler.flow.journal import Delivery
     from reconciler.flow.outbox import Outbox
 
 MOST = 16
 """Requests in flight at most: enough for 20 a second at 500 ms each, and more threads only get in each other's way."""
-
-
-@dataclass(slots=True)
-class Delivery:
-    """What came of a connection's run, in people by export number, and why it is not whole."""
-
-    created: Counter[int] = field(default_factory=Counter)
-    updated: Counter[int] = field(default_factory=Counter)
-    left: Counter[int] = field(default_factory=Counter)
-    rejected: Counter[int] = field(default_factory=Counter)
-    unfinished: Counter[int] = field(default_factory=Counter)
-    faults: list[str] = field(default_factory=list)
-    stopped: bool = False
 
 
 def width(rate: float) -> int:
@@ -68,12 +54,13 @@ class Courier:
         self._connection, self._destination, self._ledger, self._clock = connection, destination, ledger, clock
         self._lists, self._made, self._names, self._stop = lists, made, names, stop
         self._halted = self._probing = False
-        self._claims: list[ClaimWrite] = []
-        self._contacts: dict[bytes, str | None] = {}
-        self._settled: list[bytes] = []
-        self._rejects: list[Reject] = []
+        self._journal = Journal(connection, ledger, names)
         self.vanished: set[int] = set()
-        self.delivery = Delivery()
+
+    @property
+    def delivery(self) -> Delivery:
+        """What came of the run so far."""
+        return self._journal.delivery
 
     def deliver(self, outbox: Outbox, rate: float) -> Delivery:
         """Send everything; returns when the last answer is recorded. Raises StateError: then nothing more is sent."""
@@ -140,30 +127,31 @@ class Courier:
         if receipt.error is not None:
             self._fail(outbox, receipt.parcel, receipt.error)
             return
+        self._journal.settle(receipt.parcel)
         for standing in standings(receipt.parcel):
             key = standing.step.key
-            self._settled.append(key)
             if key in receipt.pushed.accepted:
                 _advanced(standing, receipt)
-                self._acknowledge(standing)
+                self._journal.acknowledge(standing)
                 outbox.advance(standing)
             else:
-                self._reject(outbox, standing, receipt.pushed.rejected.get(key, "left out of the answer"))
+                outbox.drop(standing, refused=True)
+                self._journal.reject(standing, receipt.pushed.rejected.get(key, "left out of the answer"))
 
     def _fail(self, outbox: Outbox, parcel: Parcel, error: DestinationError) -> None:
         """Take a request that did not pass: what it was about is in doubt, gone, or goes another way."""
         match parcel, error:
             case Join(standing, slot, _), ContactMissing():
-                self._settled.append(standing.step.key)
+                self._journal.settle(parcel)
                 standing.contact_id = None
                 outbox.advance(standing)
                 return
             case ((Bulk(_, slot) | Single(_, slot) | Join(_, slot, _)), ListMissing()) if slot != NO_LIST:
+                self._journal.settle(parcel)
                 self.vanished.add(slot)
                 outbox.closed.add(slot)
                 self._fault(f"a list vanished from Autopilot ({error}); the next run makes it again")
                 for standing in standings(parcel):
-                    self._settled.append(standing.step.key)
                     outbox.advance(standing)
                 return
             case _, Unauthorized() | Refused():
@@ -178,50 +166,16 @@ class Courier:
         if line not in self.delivery.faults:
             self.delivery.faults.append(line)
 
-    def _reject(self, outbox: Outbox, standing: Standing, reason: str) -> None:
-        outbox.drop(standing, refused=True)
-        step = standing.step
-        for number in _concerned(standing):
-            self.delivery.rejected[number] += 1
-            self._rejects.append(Reject(self._connection, self._names[number], step.key, reason))
-
-    def _acknowledge(self, standing: Standing) -> None:
-        """Note what may be recorded of a person now, and count who is brought up to date."""
-        self._claims.extend(standing.claims())
-        if standing.forgotten:
-            self._contacts[standing.step.key] = None
-        elif standing.contact_id is not None:
-            self._contacts[standing.step.key] = standing.contact_id
-        if standing.done:
-            had = {claim.export for claim in standing.step.before}
-            has = {claim.export for claim in standing.step.after}
-            for number in _concerned(standing):
-                counter = self.delivery.created if number not in had else self.delivery.updated
-                (counter if number in has else self.delivery.left)[number] += 1
-
     def _record(self, outbox: Outbox, parcels: list[Parcel]) -> None:
-        """Write what is known and what is about to be sent, in one transaction."""
         for standing in outbox.bookkeeping:
-            self._acknowledge(standing)
+            self._journal.acknowledge(standing)
         outbox.bookkeeping.clear()
-        intents = [standing.step.key for parcel in parcels for standing in standings(parcel)]
-        if not (intents or self._settled or self._claims or self._rejects):
-            return
-        batch = Acknowledged(
-            claims=tuple(self._claims),
-            contacts=dict(self._contacts),
-            intents=intents,
-            settled=tuple(self._settled),
-            rejects=tuple(self._rejects),
-        )
-        self._ledger.commit(self._connection, batch)
-        for kept in (self._claims, self._contacts, self._settled, self._rejects):
-            kept.clear()
+        self._journal.write(parcels)
 
     def _conclude(self, outbox: Outbox) -> Delivery:
         self.delivery.stopped = self._halted or self._stop()
         for standing in outbox.unfinished:
-            self.delivery.unfinished.update(_concerned(standing))
+            self.delivery.unfinished.update(concerned(standing))
         return self.delivery
 
 
@@ -229,24 +183,17 @@ def _probes(parcel: Parcel) -> bool:
     return isinstance(parcel, Bulk) and parcel.probe
 
 
-def _concerned(standing: Standing) -> list[int]:
-    """Give the exports whose record of the person changes."""
-    before = {claim.export: claim for claim in standing.step.before}
-    after = {claim.export: claim for claim in standing.step.after}
-    return [n for n in sorted(before.keys() | after.keys()) if before.get(n) != after.get(n)]
-
-
 def _advanced(standing: Standing, receipt: Receipt) -> None:
     parcel = receipt.parcel
     match parcel:
         case Leave(_, slot, _):
-            standing.removed.add(slot)
+            standing.removed += (slot,)
         case Join(_, slot, _):
-            standing.added.add(slot)
+            standing.added += (slot,)
         case Bulk(_, slot) | Single(_, slot):
             standing.sent = True
             standing.contact_id = receipt.pushed.accepted[standing.step.key]
             if slot != NO_LIST and receipt.listed:
-                standing.added.add(slot)
+                standing.added += (slot,)
         case _:
             assert_never(parcel)

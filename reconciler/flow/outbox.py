@@ -68,8 +68,11 @@ class Outbox:
     def advance(self, standing: Standing) -> None:
         """Line up the next request of a person, or let it go."""
         step = standing.step
-        for slot in self._future.pop(step.key, ()):
-            self._expected[slot] -= 1
+        if self._future:
+            for slot in self._future.pop(step.key, ()):
+                self._expected[slot] -= 1
+        if standing.done:
+            return
         stops = [slot for slot in step.add if slot not in standing.added and slot not in self.closed]
         if not stops and step.push and not standing.sent:
             stops = [NO_LIST]
@@ -80,7 +83,7 @@ class Outbox:
         elif stops:
             self._expect(step.key, stops[1:])
             self._stop(standing, stops[0])
-        elif not standing.done:
+        else:
             self.unfinished.append(standing)
 
     def drop(self, standing: Standing, *, refused: bool = False) -> None:

@@ -6,8 +6,10 @@ import secrets
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Protocol, Self
 
+from reconciler.core.errors import DestinationError, SecretMissing
 from reconciler.core.model import Run, RunStatus
 from reconciler.flow.apply import Means, carry_out
+from reconciler.flow.doubts import clear_up
 from reconciler.flow.outside import Request
 from reconciler.flow.plan import prepare
 
@@ -89,8 +91,21 @@ class Session:
     def plan(self, exports: tuple[str, ...], trigger: str) -> Plan:
         """Plan afresh, and keep the people to be pushed."""
         request = Request(exports, trigger, keep=True)
-        plan, self._prepared = prepare(self._declarations, self._ledger, self._outside, self._digests, request)
+        plan, self._prepared = self._prepare(request)
+        stale = [self._clear_up(one) for one in self._prepared]  # every one of them, so not inside any()
+        if any(stale):
+            plan, self._prepared = self._prepare(request)
         return plan
+
+    def _prepare(self, request: Request) -> tuple[Plan, tuple[Prepared, ...]]:
+        return prepare(self._declarations, self._ledger, self._outside, self._digests, request)
+
+    def _clear_up(self, one: Prepared) -> bool:
+        """Clear up doubts; where that is not possible now, they stay, and what the run needs of Autopilot fails."""
+        try:
+            return clear_up(one, self._ledger, self._outside, self._digests)
+        except (DestinationError, SecretMissing):
+            return False
 
     def carry_out(self, plan: Plan, trigger: str) -> Run:
         """Push what was planned, and record the run."""

@@ -9,7 +9,7 @@ from reconciler.core.errors import StateError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from reconciler.core.model import Claim, Identity, RecordedExport, RecordedList, Reject, Run
+    from reconciler.core.model import Claim, Identity, Intent, RecordedExport, RecordedList, Reject, Run
 
 
 class EmptyReader:
@@ -47,7 +47,7 @@ class EmptyReader:
         """Nobody."""
         return {}
 
-    def doubtful(self, connection: str) -> tuple[bytes, ...]:  # noqa: ARG002  # the port's
+    def doubtful(self, connection: str) -> tuple[Intent, ...]:  # noqa: ARG002  # the port's
         """Nobody."""
         return ()
 

@@ -33,8 +33,8 @@ _CONTACT = (
     "INSERT INTO contacts VALUES (?, ?, ?) ON CONFLICT (connection, key) DO UPDATE SET contact_id = excluded.contact_id"
 )
 _NO_CONTACT = "DELETE FROM contacts WHERE connection = ? AND key = ?"
-_INTENT = "INSERT INTO intents VALUES (?, ?) ON CONFLICT (connection, key) DO NOTHING"
-_NO_INTENT = "DELETE FROM intents WHERE connection = ? AND key = ?"
+_INTENT = "INSERT OR REPLACE INTO intents VALUES (?, ?, ?, ?, ?, ?)"
+_NO_INTENT = "DELETE FROM intents WHERE connection = ? AND serial = ? AND number = ?"
 
 
 class SqliteLedger(SqliteReader):
@@ -154,7 +154,7 @@ class SqliteLedger(SqliteReader):
             db.execute("UPDATE connections SET bulk_lists = ? WHERE id = ?", (works, self._enter(connection)))
 
     def commit(self, connection: str, batch: Acknowledged) -> None:
-        """Record what was acknowledged, and what is about to be sent; a key both settled and intended is in doubt.
+        """Record what was acknowledged, and what is about to be sent; what is both settled and intended is in doubt.
 
         The exports of the claims must be recorded, and a batch with rejects belongs to a run that was started.
         """
@@ -166,8 +166,8 @@ class SqliteLedger(SqliteReader):
             contacts = batch.contacts.items()
             db.executemany(_CONTACT, [(number, key, contact) for key, contact in contacts if contact is not None])
             db.executemany(_NO_CONTACT, [(number, key) for key, contact in contacts if contact is None])
-            db.executemany(_NO_INTENT, [(number, key) for key in batch.settled])
-            db.executemany(_INTENT, [(number, key) for key in batch.intents])
+            db.executemany(_NO_INTENT, [(number, *one) for one in batch.settled])
+            db.executemany(_INTENT, [(number, *one[:-1], b"".join(one.keys)) for one in batch.intents])
             if batch.rejects:
                 if self._run is None:
                     raise StateError("rejected people belong to a run, and none was started")

@@ -8,7 +8,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from reconciler.core.model import Claim, Identity, RecordedExport, RecordedList
+from reconciler.core.digest import SIZE
+from reconciler.core.model import Claim, Identity, Intent, RecordedExport, RecordedList
 from reconciler.state import history
 from reconciler.state.faults import translated
 from reconciler.state.slots import Parsed
@@ -102,10 +103,17 @@ class SqliteReader:
             found[key] = found.get(key, frozenset()) | {slot}
         return found
 
-    def doubtful(self, connection: str) -> tuple[bytes, ...]:
-        """Give the keys whose last write was begun and never settled, ascending."""
-        rows = self._rows("SELECT key FROM intents WHERE connection = ? ORDER BY key", self._number(connection))
-        return tuple(key for (key,) in rows)
+    def doubtful(self, connection: str) -> tuple[Intent, ...]:
+        """Give what was begun and never settled, by (serial, number, export)."""
+        rows = self._rows(
+            "SELECT serial, number, export, slot, keys FROM intents WHERE connection = ?"
+            " ORDER BY serial, number, export",
+            self._number(connection),
+        )
+        return tuple(
+            Intent(serial, number, export, slot, tuple(keys[at : at + SIZE] for at in range(0, len(keys), SIZE)))
+            for serial, number, export, slot, keys in rows
+        )
 
     def runs(self, export: str | None = None, limit: int = 50) -> tuple[Run, ...]:
         """Give past runs, the newest first; a run cut off is INTERRUPTED."""

@@ -87,8 +87,12 @@ _TABLES = (
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE intents (
       connection INTEGER NOT NULL REFERENCES connections ON DELETE CASCADE,
-      key BLOB NOT NULL CHECK (length(key) = 16),
-      PRIMARY KEY (connection, key)
+      serial INTEGER NOT NULL,
+      number INTEGER NOT NULL,
+      export INTEGER NOT NULL,
+      slot INTEGER NOT NULL,
+      keys BLOB NOT NULL CHECK (length(keys) % 16 = 0), -- side by side: one row a request, not one a person
+      PRIMARY KEY (connection, serial, number, export)
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE runs (
       serial INTEGER PRIMARY KEY,

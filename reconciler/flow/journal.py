@@ -1,0 +1,111 @@
+"""What is written to the ledger while requests come back: gathered here, and written in one transaction a turn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reconciler.core.model import Intent, Reject
+from reconciler.core.ports import Acknowledged
+from reconciler.flow.parcels import Leave, Parcel, standings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from reconciler.core.ports import ClaimWrite, Ledger
+    from reconciler.core.standing import Standing
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What came of a connection's run, in people by export number, and why it is not whole."""
+
+    created: Counter[int] = field(default_factory=Counter)
+    updated: Counter[int] = field(default_factory=Counter)
+    left: Counter[int] = field(default_factory=Counter)
+    rejected: Counter[int] = field(default_factory=Counter)
+    unfinished: Counter[int] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+    stopped: bool = False
+
+
+class Journal:
+    """Gathers outcomes and intents of one connection. `names` gives export names by number."""
+
+    def __init__(self, connection: str, ledger: Ledger, names: Mapping[int, str]) -> None:
+        self._connection, self._ledger, self._names = connection, ledger, names
+        self._claims: list[ClaimWrite] = []
+        self._contacts: dict[bytes, str | None] = {}
+        self._rejects: list[Reject] = []
+        self._settled: list[tuple[int, int]] = []
+        self._numbers: dict[int, int] = {}
+        self._requests = 0
+        identity = ledger.identity()
+        self._serial = identity.serial if identity else 0
+        self.delivery = Delivery()
+
+    def acknowledge(self, standing: Standing) -> None:
+        """Note what may be recorded of a person now, and count who is brought up to date."""
+        claims = standing.claims()
+        self._claims.extend(claims)
+        step = standing.step
+        if standing.contact_id is not None:
+            self._contacts[step.key] = standing.contact_id
+        if step.before and standing.forgotten(claims):
+            self._contacts[step.key] = None
+        if standing.done:
+            had = [claim.export for claim in step.before]
+            for write in claims:
+                counter = self.delivery.updated if write.export in had else self.delivery.created
+                (self.delivery.left if write.digest is None else counter)[write.export] += 1
+
+    def reject(self, standing: Standing, reason: str) -> None:
+        """Note that the destination did not take a person, for each export that wanted it to."""
+        for number in concerned(standing):
+            self.delivery.rejected[number] += 1
+            self._rejects.append(Reject(self._connection, self._names[number], standing.step.key, reason))
+
+    def settle(self, parcel: Parcel) -> None:
+        """Note that a request is in doubt no more."""
+        number = self._numbers.pop(id(parcel), None)
+        if number is not None:
+            self._settled.append((self._serial, number))
+
+    def write(self, parcels: Sequence[Parcel]) -> None:
+        """Write what is known, and what is about to be sent. When it returns, it is on disk. Raises StateError."""
+        intents = tuple(intent for parcel in parcels for intent in self._intend(parcel))
+        if not (intents or self._settled or self._claims or self._rejects):
+            return
+        batch = Acknowledged(
+            claims=tuple(self._claims),
+            contacts=dict(self._contacts),
+            intents=intents,
+            settled=tuple(self._settled),
+            rejects=tuple(self._rejects),
+        )
+        self._ledger.commit(self._connection, batch)
+        for kept in (self._claims, self._contacts, self._settled, self._rejects):
+            kept.clear()
+
+    def _intend(self, parcel: Parcel) -> Iterator[Intent]:
+        """Say who is about to be put on which list. A membership about to end stays recorded until it has ended."""
+        if isinstance(parcel, Leave):
+            return
+        self._requests += 1
+        self._numbers[id(parcel)] = self._requests
+        keys: dict[int, list[bytes]] = {}
+        for standing in standings(parcel):
+            after = standing.step.after
+            # Any export that wants the list will do: through it the doubt is cleared up by a later run.
+            export = next((claim.export for claim in after if parcel.slot in claim.slots), after[0].export)
+            keys.setdefault(export, []).append(standing.step.key)
+        for export, whom in keys.items():
+            yield Intent(self._serial, self._requests, export, parcel.slot, tuple(whom))
+
+
+def concerned(standing: Standing) -> list[int]:
+    """Give the exports whose record of the person changes."""
+    before = {claim.export: claim for claim in standing.step.before}
+    after = {claim.export: claim for claim in standing.step.after}
+    return [n for n in sorted(before.keys() | after.keys()) if before.get(n) != after.get(n)]

@@ -1,0 +1,80 @@
+"""Decides which exit code an outcome or an error has, and shows an error as one line."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec
+
+import typer
+
+from reconciler.core.errors import InvalidDeclarations, ReconcilerError, StateLocked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+
+
+class Exit(IntEnum):
+    """The exit codes that scripts may depend on."""
+
+    DONE = 0
+    ERROR = 1
+    CHANGES = 2
+    BLOCKED = 3
+    FAILED = 4
+    LOCKED = 5
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+def mapped(command: Callable[P, Exit]) -> Callable[P, None]:
+    """Run a command and leave with its code; every error of ours is one line on stderr."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            code = command(*args, **kwargs)
+        except InvalidDeclarations as error:
+            for diagnostic in error.diagnostics:
+                say(str(diagnostic))
+            code = Exit.ERROR
+        except StateLocked as error:
+            say(f"error: {error}")
+            code = Exit.LOCKED
+        except ReconcilerError as error:
+            say(f"error: {error}")
+            code = Exit.ERROR
+        except KeyboardInterrupt:
+            say("interrupted")
+            code = Exit.INTERRUPTED
+        except BrokenPipeError:
+            # Whoever read our output has left, as `| head` does; stdout must not be flushed again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = Exit.ERROR
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001  # the last resort: a traceback may hold people or a key
+            say(_defect(error))
+            code = Exit.ERROR
+        raise typer.Exit(code)
+
+    return run
+
+
+def _defect(error: Exception) -> str:
+    """Name a fault of ours by its kind and place only: its text may hold what must not be shown."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "an unknown place"
+    return f"error: {type(error).__name__} at {place}: this is a defect of reconciler, please report this line"
+
+
+def say(line: str) -> None:
+    """Write a message to stderr; stdout is for results."""
+    typer.echo(line, err=True)

@@ -1,0 +1,62 @@
+"""The command line: one row for each command. It decides nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from reconciler.cli import (
+    apply,
+    connect,
+    consent,
+    fmt,
+    history,
+    init,
+    plan,
+    sandbox,
+    schema,
+    show,
+    status,
+    validate,
+)
+
+app = typer.Typer(
+    name="reconciler",
+    help="Push who is in each segment now to Autopilot: declared in YAML, planned, judged, sent where it changed.",
+    epilog="Start with: reconciler init my-project",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(value: bool) -> None:  # noqa: FBT001  # typer hands it over by position
+    if value:
+        from importlib.metadata import version  # 20 ms that only --version needs
+
+        typer.echo(f"reconciler {version('reconciler')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _project(
+    context: typer.Context,
+    folder: Annotated[
+        str, typer.Option("-C", metavar="DIR", help="The project's folder, which holds exports/.", show_default="here")
+    ] = ".",
+    version: Annotated[  # noqa: ARG001  # eager: its callback answers
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    context.obj = folder
+
+
+for _module in (init, validate, plan, apply, status, history, show, connect, consent, schema, fmt, sandbox):
+    app.command(_module.__name__.rpartition(".")[2])(_module.command)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

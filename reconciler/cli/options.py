@@ -1,0 +1,25 @@
+"""Options that several commands share. It decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from reconciler.cli.screen import Output
+
+
+class RunTrigger(StrEnum):
+    """What makes a run: a merge, or somebody who asks."""
+
+    MERGE = "merge"
+    DEMAND = "demand"
+
+
+Exports = Annotated[
+    Sequence[str], typer.Option("--export", metavar="NAME", help="Only this export; may be given several times.")
+]
+Triggers = Annotated[RunTrigger, typer.Option("--trigger", help="Run the exports that list this trigger.")]
+Form = Annotated[Output, typer.Option("--output", help="The form of the result.")]

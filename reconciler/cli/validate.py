@@ -1,0 +1,36 @@
+"""`reconciler validate`: everything that needs no network, all faults at once."""
+
+from __future__ import annotations
+
+import typer
+
+from reconciler.cli.exits import Exit, mapped, say
+from reconciler.cli.options import Form
+from reconciler.cli.screen import Output, color, in_workflow
+
+
+@mapped
+def command(context: typer.Context, output: Form = Output.TEXT) -> Exit:
+    """Check the declarations, and the columns and predicates of every source that can be read.
+
+    Example: reconciler validate
+    """
+    from reconciler.core.diagnostics import Severity
+    from reconciler.flow.check import check
+    from reconciler.report import diagnostics as report
+    from reconciler.wiring import workshop
+
+    declarations, found, unread = check(workshop(context.obj))
+    for line in unread:
+        say(f"note: {line}")
+    if output is Output.JSON:
+        typer.echo(report.diagnostics_json(found), nl=False)
+    elif found:
+        typer.echo(report.diagnostics_text(found, color=color()), nl=False)
+    if in_workflow() and output is Output.TEXT:
+        typer.echo(report.workflow_annotations(found), nl=False)
+    if any(d.severity is Severity.ERROR for d in found) or declarations is None:
+        return Exit.ERROR
+    if output is Output.TEXT:
+        typer.echo(f"{len(declarations.exports)} exports over {len(declarations.connections)} connections: valid")
+    return Exit.DONE

@@ -1,0 +1,110 @@
+"""Decides which files a declared path stands for, and that none lies outside the folders it may lie in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.core.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CSV = (".csv", ".csv.gz", ".tsv", ".txt")
+PARQUET = (".parquet", ".parq")
+GLOB = frozenset("*?[")
+"""What makes a path a glob, to us and to the engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A file as it was when the source was opened."""
+
+    path: Path
+    inode: int
+    size: int
+    changed: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """Take the stamp of a file. Raises OSError."""
+        found = path.stat()
+        return cls(path, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The files of one table, sorted, all CSV or all Parquet; `label` is the path as it was declared."""
+
+    label: str
+    stamps: tuple[Stamp, ...]
+    parquet: bool
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files, resolved."""
+        return tuple(stamp.path for stamp in self.stamps)
+
+    def unchanged(self) -> None:
+        """Raise SourceError when a file is no longer the one that was opened."""
+        for stamp in self.stamps:
+            try:
+                same = Stamp.of(stamp.path) == stamp
+            except OSError:
+                same = False
+            if not same:
+                raise SourceError(f"{self.label}: {stamp.path.name} was written to while it was read; try again")
+
+
+def find(label: str, root: Path, roots: Sequence[Path] = ()) -> Place:
+    """Give the files of a path: a file, every CSV or Parquet file of a folder, or a glob. Raises SourceError.
+
+    `label` is relative to `root`, or absolute; every file must lie in `root` or one of `roots`, links followed.
+    """
+    if "://" in label:
+        raise SourceError(f"{label}: this source reads local files; give a path below the project's folder")
+    inside = tuple(folder.resolve() for folder in (root, *roots))
+    try:
+        found = sorted({_inside(path.resolve(strict=True), inside, label) for path in _named(label, root, inside)})
+        stamps = tuple(Stamp.of(path) for path in found)
+    except OSError as error:
+        raise SourceError(f"{label}: cannot be read: {error.strerror or 'not a path'}") from None
+    except (ValueError, RuntimeError):  # a NUL in the path; links that lead in a circle
+        raise SourceError(f"{label}: is not a path to a file") from None
+    return Place(label, stamps, _parquet(label, found))
+
+
+def _named(label: str, root: Path, inside: Sequence[Path]) -> list[Path]:
+    path = root / label
+    if path.is_dir():
+        _inside(path.resolve(), inside, label)
+        return [entry for entry in path.iterdir() if entry.is_file() and entry.name.lower().endswith((*CSV, *PARQUET))]
+    if path.exists() or not GLOB & set(label):
+        return [path]
+    plain = next(index for index, part in enumerate(path.parts) if GLOB & set(part))
+    base = Path(*path.parts[:plain])
+    _inside(base.resolve(), inside, label)
+    return [entry for entry in base.glob(str(Path(*path.parts[plain:]))) if entry.is_file()]
+
+
+def _inside(path: Path, inside: Sequence[Path], label: str) -> Path:
+    if not any(path.is_relative_to(folder) for folder in inside):
+        raise SourceError(f"{label}: leads out of the project's folder; name the place in Project.spec.dataRoots")
+    return path
+
+
+def _parquet(label: str, files: Sequence[Path]) -> bool:
+    """Tell whether the files are Parquet; refuse none, a mixture, and names that the engine would take for a glob."""
+    endings = {path.name.lower().endswith(PARQUET) for path in files}
+    if not endings:
+        raise SourceError(f"{label}: there is no CSV or Parquet file here")
+    if len(endings) > 1:
+        raise SourceError(f"{label}: holds CSV and Parquet files; name one kind, as in {label.rstrip('/')}/*.csv")
+    for path in files:
+        if not path.is_file():
+            raise SourceError(f"{label}: {path.name} is not a file")
+    parquet = endings.pop()
+    if parquet and any(GLOB & set(str(path)) for path in files):
+        raise SourceError(f"{label}: the engine cannot read Parquet under a name with '*', '?' or '['; rename it")
+    return parquet

@@ -1,0 +1,47 @@
+"""`benchmarks/run`: prints one table of what the reconciler takes, beside a script that does the least."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import table
+from benchmarks.runs import rows
+from benchmarks.scenes import FULL, QUICK
+
+
+def main() -> int:
+    """Measure and print; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="benchmarks/run", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="10,000 people and one repetition, for a smoke run")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the table as a Markdown page")
+    asked = parser.parse_args()
+    size = QUICK if asked.quick else FULL
+    before = _load()
+    try:
+        with tempfile.TemporaryDirectory(prefix="benchmarks-") as scratch:
+            found = rows(size, Path(scratch), lambda line: print(line, file=sys.stderr))
+    except (OSError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    machine = (
+        f"Python {platform.python_version()} on {platform.system()}, {os.cpu_count()} cores, "
+        f"load {before} before and {_load()} after"
+    )
+    paragraphs = table.notes(size, machine)
+    print(table.text(found, paragraphs), end="")
+    if asked.markdown is not None:
+        asked.markdown.write_text(table.markdown(found, paragraphs), encoding="utf-8")
+    return 0
+
+
+def _load() -> str:
+    return f"{os.getloadavg()[0]:.1f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -96,6 +96,6 @@ def fault(error: Exception, connect: float, read: float) -> Doubt:
         case requests.exceptions.ProxyError():
             return Doubt("the proxy did not let it through")
         case _ if isinstance(cause, NewConnectionError):
-            return Doubt("no connection")
+            return Doubt("no connection; is the address right, and is the server up?")
         case _:
             return Doubt("the connection broke off")

@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from reconciler.answers import Answer, Doubt, fault, parsed, reason, unable
-from reconciler.core.errors import DestinationError, NotFound, Refused, Unauthorized, Unavailable
+from reconciler.core.errors import DestinationError, NotFound, Refused, Stopped, Unauthorized, Unavailable
 from reconciler.redaction import redact
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class Outlet:
         self._lock = threading.Lock()
         self._sent = 0
         self._failures = 0
+        self._closed = False
         # its debug lines and its warnings hold paths, and a path may hold an address
         logging.getLogger("urllib3.connectionpool").setLevel(logging.CRITICAL)
 
@@ -110,7 +111,8 @@ class Outlet:
         self._pace.pause(seconds)
 
     def close(self) -> None:
-        """Close the kept-alive connections. May be called twice."""
+        """Send nothing more, what another thread would try again included. May be called twice."""
+        self._closed = True
         self._adapter.close()
 
     def request(
@@ -179,6 +181,8 @@ class Outlet:
                 return Refused(message, status=status, reason=shown)
 
     def _hope(self, call: Call) -> None:
+        if self._closed:
+            raise Stopped(f"{call.method} {call.pattern} at {self._host} was not sent: the run is over")
         if self._failures >= self._policy.give_up:
             raise Unavailable(f"{self._host} is not answering: {call.method} {call.pattern} was not sent")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from reconciler.core.errors import Unavailable
+from reconciler.core.errors import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ class Pace:
     """Evenly spaced slots, `rate` a second at most in any one second (GCRA without a burst).
 
     Threads take the slots in turn: only the one in front sleeps, the others wait for their turn. A slot that nobody
-    came for is lost, not saved up. `stop` is asked while waiting: once it says yes, every wait ends with Unavailable.
+    came for is lost, not saved up. `stop` is asked while waiting: once it says yes, every wait ends with Stopped.
     """
 
     def __init__(self, rate: float, clock: Clock, stop: Callable[[], bool] = never) -> None:
@@ -43,7 +43,7 @@ class Pace:
         self._held = self._next
 
     def wait(self) -> None:
-        """Block until the next slot. Raises Unavailable when the run is to stop."""
+        """Block until the next slot. Raises Stopped when the run is to stop."""
         with self._turn:
             slot = max(self._next, self._clock.monotonic())
             while self._clock.monotonic() < (slot := max(slot, self._held)):
@@ -58,7 +58,7 @@ class Pace:
             self._held = max(self._held, until)
 
     def pause(self, seconds: float) -> None:
-        """Sleep on this thread alone, outside of the slots. Raises Unavailable when the run is to stop."""
+        """Sleep on this thread alone, outside of the slots. Raises Stopped when the run is to stop."""
         until = self._clock.monotonic() + seconds
         while self._clock.monotonic() < until:
             self._nap(until)
@@ -70,4 +70,4 @@ class Pace:
 
     def _go_on(self) -> None:
         if self._stop():
-            raise Unavailable("stopped before the request was sent")
+            raise Stopped("stopped before the request was sent")

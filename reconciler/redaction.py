@@ -15,6 +15,7 @@ LONGEST = 200
 
 _LOOKED_AT = 4_000
 _SHORTEST_VALUE = 2
+_ANYWHERE = 4  # characters from which a value is looked for inside of words too: `=Anna` may be written as `%3DAnna`
 _ADDRESS = re.compile(r"@|%40|\uff20", re.IGNORECASE)
 _WORD = re.compile(r"\S+")
 
@@ -38,9 +39,10 @@ def redact(text: str, *, secrets: Iterable[str], sent: bytes | None) -> str:
 
 def _without(text: str, value: str) -> str:
     lowered = text.lower()
+    before, after = ("", "") if len(value) >= _ANYWHERE else (r"(?<!\w)", r"(?!\w)")
     for form in {value, json.dumps(value)[1:-1], quote(value, errors="replace")}:
         if form.lower() in lowered:
-            text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "[value]", text, flags=re.IGNORECASE)
+            text = re.sub(f"{before}{re.escape(form)}{after}", "[value]", text, flags=re.IGNORECASE)
     return text
 
 

@@ -9,7 +9,7 @@ import random
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -478,6 +478,39 @@ def test_workers_keep_their_connections(sandbox: Sandbox) -> None:
         assert len(world.snapshot().contacts) == 600
 
 
+@pytest.mark.parametrize("status", [200, 204])
+@pytest.mark.parametrize("by", ["id", "address"])
+def test_erasing_takes_a_contact_off_every_list_and_may_be_repeated(
+    sandbox: Sandbox, status: Literal[200, 204], by: str
+) -> None:
+    with fresh(sandbox, delete_status=status) as (pilot, world):
+        who = world.add_contact({"Email": "some+one@example.com"})
+        world.add_contact({"Email": "other@example.com"})
+        for title in ("News", "More"):
+            for address in ("some+one@example.com", "other@example.com"):
+                world.add_member(world.add_list(title), address)
+        given = who if by == "id" else "Some+One@example.com"
+        assert pilot.known(given)
+        assert pilot.erase(given)
+        assert not pilot.known(given)
+        assert not pilot.erase(given)
+        assert world.members("News") == world.members("More") == {"other@example.com"}
+
+
+def test_a_list_that_is_given_by_half_is_no_answer(parrot: Parrot) -> None:
+    """Whoever is missing from it would be taken for gone."""
+    contacts = [{"contact_id": f"person_{n}", "Email": f"person{n}@example.com"} for n in range(3)]
+    parrot.status = 200
+    for total, whole in ((3, True), (2, True), (4, False), ("4", True), (None, True)):
+        parrot.body = json.dumps({"contacts": contacts, "total_contacts": total}).encode()
+        with opened(parrot.url, policy=Policy(retries=0)) as pilot:
+            if whole:
+                assert [len(page) for page in pilot.members("l")] == [3]
+            else:
+                with pytest.raises(Unavailable, match="the list has 4 contacts, and 3 were given"):
+                    list(pilot.members("l"))
+
+
 def outcome(call: Callable[[Autopilot], object], pilot: Autopilot) -> object:
     """Give what a call returns, or the error of ours that it raises; anything else goes through."""
     try:
@@ -494,6 +527,7 @@ def test_neither_key_nor_person_is_ever_told(
     key = new_key()
     calls: list[Callable[[Autopilot], object]] = [
         lambda pilot: pilot.on_list("some list", "person1@example.com"),
+        lambda pilot: pilot.erase("person1@example.com"),
         lambda pilot: pilot.put(item(1, good=False), "some list"),
         lambda pilot: pilot.push(items(3, {1}), "some list"),
         lambda pilot: pilot.make_list("News"),
@@ -583,6 +617,9 @@ def test_an_answer_of_any_shape_ends_in_an_outcome_or_an_error_of_ours(
         lambda pilot: pilot.join("l", "c"),
         lambda pilot: pilot.leave("l", "c"),
         lambda pilot: pilot.on_list("l", "c"),
+        lambda pilot: list(pilot.members("l")),
+        lambda pilot: pilot.known("c"),
+        lambda pilot: pilot.erase("c"),
     ]
     with opened(parrot.url, policy=Policy(retries=0, give_up=99)) as pilot:
         ends = [outcome(call, pilot) for call in calls]

@@ -30,11 +30,13 @@ MAY = {
     "clock": set(),
     "addresses": set(),
     "secret": {"core"},
-    "flow": {"core", "flow", "manifest"},
+    "revisions": {"core"},
+    "flow": {"core", "flow", "manifest", "revisions"},
     "wiring": {
         "core", "flow", "manifest", "sources", "destinations", "state", "addresses", "clock", "secret", "pace",
+        "revisions",
     },
-    "cli": {"cli", "core", "flow", "manifest", "report", "sandbox", "wiring"},
+    "cli": {"cli", "core", "flow", "manifest", "report", "revisions", "sandbox", "wiring"},
 }  # fmt: skip
 
 # Folders whose modules import others only in the function that needs them, so that `--help` takes no engine along.
@@ -114,11 +116,14 @@ def test_every_module_says_what_it_decides() -> None:
     assert [path.name for _, path, tree in modules() if not ast.get_docstring(tree)] == []
 
 
+LONGEST = {"ports.py": 340}  # the outside world on one page
+
+
 def test_files_and_functions_stay_short() -> None:
     long = []
     for _, path, tree in modules():
         lines = path.read_text().count("\n")
-        if lines > 260:
+        if lines > LONGEST.get(path.name, 250):
             long.append(f"{path.name}: {lines} lines")
         long += [
             f"{path.name}:{node.lineno} {node.name}"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.core.errors import StateError, StateLocked
-from reconciler.core.model import ExportRun, Intent, RecordedExport, Reject, Run, RunStatus
 from reconciler.core.ports import Acknowledged, ClaimWrite
+from reconciler.core.record import ExportRun, Intent, RecordedExport, Reject, Run, RunStatus
 from reconciler.state import history
 from reconciler.state.ledger import SqliteLedger
 from reconciler.state.place import open_ledger, open_reader
@@ -79,7 +79,21 @@ def test_lineage_is_given_at_birth_and_stays(tmp_path: Path) -> None:
 
 
 def test_history_tells_how_runs_ended_the_newest_first(tmp_path: Path, ledger: Ledger) -> None:
-    done = ExportRun("gold", "c", RunStatus.SUCCESSFUL, "update", 1, 2, 3, 4, 5, 6, {"no_email": 7}, ("because", "ü"))
+    done = ExportRun(
+        "gold",
+        "c",
+        RunStatus.SUCCESSFUL,
+        "update",
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        {"no_email": 7},
+        ("because", "ü"),
+        ("removals (two shops closed): 3 people",),
+    )
     later = NOON + dt.timedelta(minutes=1)
     ledger.start(a_run("run-a"))
     ledger.finish("run-a", ended=later, status=RunStatus.SUCCESSFUL, requests=9, exports=[done])
@@ -188,14 +202,14 @@ def test_no_address_no_key_and_no_forgotten_contact_is_in_the_files(tmp_path: Pa
             claims=[ClaimWrite(1, key, key, (1,))], contacts={key: "person_gone"}, intents=[Intent(1, 1, 1, 1, (key,))]
         ),
     )
-    contents = b"".join(file.read_bytes() for file in (tmp_path / ".reconciler").iterdir())
+    contents = b"".join(file.read_bytes() for file in (tmp_path / ".reconciler").rglob("*") if file.is_file())
     assert b"person_gone" in contents
     assert key in contents
     for secret in (address, KEY, KEY.hex().encode()):
         assert secret not in contents
     ledger.commit("c", Acknowledged(claims=[ClaimWrite(1, key, None)], contacts={key: None}, settled=[(1, 1)]))
     ledger.close()
-    left = b"".join(file.read_bytes() for file in (tmp_path / ".reconciler").iterdir())
+    left = b"".join(file.read_bytes() for file in (tmp_path / ".reconciler").rglob("*") if file.is_file())
     assert b"person_gone" not in left
     assert key not in left
 

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.core.errors import StateLocked
-from reconciler.core.model import RunStatus
-from reconciler.state.lock import acquire, held
+from reconciler.core.record import RunStatus
 from reconciler.state.place import open_ledger, open_reader
 
 if TYPE_CHECKING:
@@ -30,8 +28,9 @@ WRITER = """
 import datetime as dt, hashlib, sys
 from itertools import count
 from pathlib import Path
-from reconciler.core.model import Intent, RecordedExport, Run, RunStatus
+from reconciler.core.record import Intent, RecordedExport, Run, RunStatus
 from reconciler.core.ports import Acknowledged, ClaimWrite
+from reconciler.clock import SystemClock
 from reconciler.state.lock import acquire
 from reconciler.state.place import open_ledger
 
@@ -41,7 +40,7 @@ now = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 def batch(number):
     return [hashlib.blake2b(f"{number}/{one}".encode(), digest_size=16).digest() for one in range(20)]
 
-with acquire(folder, who="the writer", now=now, wait=0, sleep=lambda seconds: None):
+with acquire(folder, who="the writer", clock=SystemClock(), wait=0):
     ledger = open_ledger(folder, bytes(range(32)))
     ledger.start(Run("run-a", now, None, "demand", RunStatus.RUNNING, "c0ffee"))
     ledger.save_export("c", RecordedExport(1, "e", 0))
@@ -145,53 +144,3 @@ def test_a_reader_after_a_writer_left_changes_nothing(tmp_path: Path) -> None:
     assert world(tmp_path) == before
     assert claims == batch(0) | batch(1) | batch(2)
     assert statuses == [RunStatus.INTERRUPTED]
-
-
-def test_a_second_writer_is_told_who_holds_the_lock_and_gets_it_when_that_one_is_killed(tmp_path: Path) -> None:
-    slept: list[float] = []
-    with writer(tmp_path, 0) as process:
-        told(process, "ready")
-        assert held(tmp_path)
-        line = rf"locked by the writer on .+ \(process {process.pid}\) since 2026-03-01 12:00:00\+0000"
-        with pytest.raises(StateLocked, match=line):
-            acquire(tmp_path, who="me", now=NOON, wait=2, sleep=slept.append)
-        assert sum(slept) == pytest.approx(2), "no longer than it was told to wait"
-
-        def kill(_: float) -> None:
-            process.kill()
-            process.wait()
-
-        with acquire(tmp_path, who="me", now=NOON, wait=1, sleep=kill):
-            assert held(tmp_path)
-    assert not held(tmp_path)
-
-
-def test_the_lock_is_let_go_once(tmp_path: Path) -> None:
-    assert not held(tmp_path)
-    lock = acquire(tmp_path, who="me", now=NOON, wait=0, sleep=lambda _: None)
-    with pytest.raises(StateLocked, match="locked by me on"):
-        acquire(tmp_path, who="you", now=NOON, wait=0, sleep=lambda _: None)
-    lock.release()
-    other = acquire(tmp_path, who="you", now=NOON, wait=0, sleep=lambda _: None)
-    lock.release()
-    assert held(tmp_path)
-    other.release()
-    assert (tmp_path / ".reconciler" / "lock").read_bytes() == b""
-
-
-@pytest.mark.parametrize("written", [b"", b"{", b"[1]", b'{"who": "a"}', b"\xff\xfe", b'{"pid": 1, "since": 2}'])
-def test_a_lock_file_that_says_nothing_is_no_trouble(tmp_path: Path, written: bytes) -> None:
-    with acquire(tmp_path, who="me", now=NOON, wait=0, sleep=lambda _: None):
-        (tmp_path / ".reconciler" / "lock").write_bytes(written)
-        with pytest.raises(StateLocked, match="by another process"):
-            acquire(tmp_path, who="you", now=NOON, wait=0, sleep=lambda _: None)
-
-
-def test_the_name_of_a_holder_cannot_draw_on_the_terminal(tmp_path: Path) -> None:
-    with (
-        acquire(tmp_path, who="\x1b[31mme\n" + "x" * 500, now=NOON, wait=0, sleep=lambda _: None),
-        pytest.raises(StateLocked) as refused,
-    ):
-        acquire(tmp_path, who="you", now=NOON, wait=0, sleep=lambda _: None)
-    assert str(refused.value).isprintable()
-    assert len(str(refused.value)) < 300

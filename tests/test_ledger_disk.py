@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.core.errors import StateError
-from reconciler.core.model import Intent, RecordedExport
 from reconciler.core.ports import Acknowledged, ClaimWrite
+from reconciler.core.record import Intent, RecordedExport
 from reconciler.state.ledger import SqliteLedger
 from reconciler.state.place import open_ledger, open_reader
 
@@ -26,7 +26,7 @@ NOBODY = 65534
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in (folder / ".reconciler").iterdir()}
+    return {file.name: file.read_bytes() for file in (folder / ".reconciler").iterdir() if file.is_file()}
 
 
 def test_everything_is_for_its_owner_alone_and_kept_out_of_git(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from reconciler.core.errors import StateError
-from reconciler.core.model import Claim, Intent, RecordedExport, RecordedList, Run, RunStatus
 from reconciler.core.ports import Acknowledged, ClaimWrite
+from reconciler.core.record import Claim, Intent, RecordedExport, RecordedList, Run, RunStatus
 from reconciler.state.place import open_ledger, open_reader
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Recorded:
     doubtful: dict[tuple[int, int, int], Intent] = field(default_factory=dict)
     foreign: set[tuple[bytes, int]] = field(default_factory=set)
     bulk: bool | None = None
+    erasures: dict[bytes, str | None] = field(default_factory=dict)
 
     def named(self, name: str) -> int | None:
         return next((number for number, export in self.exports.items() if export.name == name), None)
@@ -72,6 +73,8 @@ class LedgerIsADictionary(RuleBasedStateMachine):
         self.folder = Path(self.place.name)
         self.model: dict[str, Recorded] = {}
         self.serial = 0
+        self.suppressed: set[bytes] = set()
+        self.used: dict[str, str] = {}
         self.ledger: Ledger
 
     @initialize()
@@ -93,11 +96,17 @@ class LedgerIsADictionary(RuleBasedStateMachine):
         self.ledger.close()
         self.ledger = open_ledger(self.folder, KEY)
 
-    @rule()
-    def start(self) -> None:
+    @rule(seal=st.sampled_from(["", "", "seal-a", "seal-b"]))
+    def start(self, seal: str) -> None:
+        run = Run(f"run-{self.serial + 1}", NOON, None, "demand", RunStatus.RUNNING, "c0ffee", seal=seal)
+        if seal in self.used:
+            with pytest.raises(StateError, match="contradicts"):
+                self.ledger.start(run)
+            return
+        self.ledger.start(run)
         self.serial += 1
-        run_id = f"run-{self.serial}"
-        self.ledger.start(Run(run_id, NOON, None, "demand", RunStatus.RUNNING, "c0ffee"))
+        if seal:
+            self.used[seal] = run.id
 
     @rule(connection=names, number=numbers, name=names, protected=st.booleans(), keep=st.booleans(), used=segments)
     def save_export(
@@ -121,9 +130,9 @@ class LedgerIsADictionary(RuleBasedStateMachine):
         for key in gone - {key for key, _ in there.claims}:
             there.contacts.pop(key, None)
 
-    @rule(connection=names, slot=slots, title=st.text(max_size=5), made=st.booleans())
-    def save_list(self, connection: str, slot: int, title: str, *, made: bool) -> None:
-        entry = RecordedList(slot, title, f"contactlist_{title}", made)
+    @rule(connection=names, slot=slots, title=st.text(max_size=5), made=st.booleans(), behind=st.booleans())
+    def save_list(self, connection: str, slot: int, title: str, *, made: bool, behind: bool) -> None:
+        entry = RecordedList(slot, title, f"contactlist_{title}", made, behind)
         self.ledger.save_list(connection, entry)
         self.entered(connection).lists[slot] = entry
 
@@ -131,6 +140,50 @@ class LedgerIsADictionary(RuleBasedStateMachine):
     def save_foreign(self, connection: str, slot: int, keys: list[bytes]) -> None:
         self.ledger.save_foreign(connection, slot, keys)
         self.entered(connection).foreign |= {(key, slot) for key in keys}
+
+    @rule(connection=names, slot=slots, keys=st.lists(people, max_size=4))
+    def drop_foreign(self, connection: str, slot: int, keys: list[bytes]) -> None:
+        self.ledger.drop_foreign(connection, slot, keys)
+        self.seen(connection).foreign.difference_update((key, slot) for key in keys)
+
+    @rule(connection=names, number=numbers, name=names, slot=slots, members=st.lists(people, max_size=4, unique=True))
+    def adopt(self, connection: str, number: int, name: str, slot: int, members: list[bytes]) -> None:
+        export = RecordedExport(number, name, 0, segments={"adopted": ("A list", slot)})
+        entry = RecordedList(slot, "A list", f"contactlist_{slot}", made=False)
+        claims = [ClaimWrite(number, key, key, (slot,)) for key in members]
+        batch = Acknowledged(claims=claims, contacts=dict.fromkeys(members, "person_adopted"))
+        if self.seen(connection).named(name) not in {None, number}:
+            with pytest.raises(StateError, match="contradicts"):
+                self.ledger.adopt(connection, export, entry, batch)
+            return
+        self.ledger.adopt(connection, export, entry, batch)
+        there = self.entered(connection)
+        there.exports[number], there.lists[slot] = export, entry
+        there.foreign = {(key, on) for key, on in there.foreign if on != slot}
+        there.claims |= {(key, number): (key, (slot,)) for key in members}
+        there.contacts |= batch.contacts  # type: ignore[arg-type]  # none of them is None
+
+    @rule(key=people, connections=st.lists(names, max_size=2, unique=True))
+    def suppress(self, key: bytes, connections: list[str]) -> None:
+        self.ledger.suppress(key, connections)
+        self.suppressed.add(key)
+        for name in connections:
+            there = self.entered(name)
+            there.erasures[key] = there.contacts.get(key, there.erasures.get(key))
+
+    @rule(connection=names, key=people)
+    def erased(self, connection: str, key: bytes) -> None:
+        self.ledger.erased(connection, key)
+        there = self.seen(connection)
+        there.erasures.pop(key, None)
+        there.contacts.pop(key, None)
+        there.foreign = {(who, on) for who, on in there.foreign if who != key}
+        there.claims = {place: claim for place, claim in there.claims.items() if place[0] != key}
+        left = {
+            place: intent._replace(keys=tuple(each for each in intent.keys if each != key))
+            for place, intent in there.doubtful.items()
+        }
+        there.doubtful = {place: intent for place, intent in left.items() if intent.keys}
 
     @rule(connection=names, slot=slots)
     def drop_list(self, connection: str, slot: int) -> None:
@@ -210,6 +263,11 @@ class LedgerIsADictionary(RuleBasedStateMachine):
         identity = reader.identity()
         assert identity is not None
         assert identity.serial == self.serial
+        assert {seal: reader.used_by(seal) for seal in ("seal-a", "seal-b")} == {
+            seal: self.used.get(seal) for seal in ("seal-a", "seal-b")
+        }
+        assert reader.suppressed() == self.suppressed
+        assert reader.erasures() == {name: there.erasures for name, there in self.model.items() if there.erasures}
         assert reader.connections() == tuple(sorted(name for name, there in self.model.items() if there.exports))
         for name, there in self.model.items():
             held = [export for _, export in there.claims]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.clock import SystemClock
 from reconciler.core.errors import SecretMissing, StateError
-from reconciler.core.model import RecordedExport
 from reconciler.core.ports import Acknowledged, ClaimWrite
+from reconciler.core.record import RecordedExport
 from reconciler.state import schema
 from reconciler.state.empty import EmptyReader
 from reconciler.state.lock import acquire
@@ -33,6 +34,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def tidied(folder: Path) -> Path:
     """Leave the database alone in its folder, as a restored copy would be."""
     home = folder / ".reconciler"
+    (home / "state.seal").unlink()
     (home / "state.sqlite-wal").unlink()
     (home / "state.sqlite-shm").unlink()
     return home / "state.sqlite"
@@ -151,9 +153,9 @@ def test_an_older_format_is_upgraded_step_by_step(database: Path) -> None:
         schema.upgrade(db, 1, steps=steps, target=3)
         assert db.execute("PRAGMA user_version").fetchone() == (3,)
         assert db.execute("SELECT colour FROM lists").fetchall() == []
-        assert schema.serial(db) == 7
+        assert schema.generation(db)[0] == 7
         schema.upgrade(db, 3, steps=steps, target=3)
-        assert schema.serial(db) == 7
+        assert schema.generation(db)[0] == 7
 
 
 def test_an_upgrade_that_fails_leaves_the_older_format(database: Path) -> None:
@@ -162,7 +164,7 @@ def test_an_upgrade_that_fails_leaves_the_older_format(database: Path) -> None:
         with pytest.raises(sqlite3.OperationalError):
             schema.upgrade(db, 1, steps=steps, target=3)
         assert db.execute("PRAGMA user_version").fetchone() == (1,)
-        assert schema.serial(db) == 0
+        assert schema.generation(db)[0] == 0
 
 
 def test_a_project_without_state_reads_as_empty_and_stays_so(tmp_path: Path) -> None:
@@ -237,12 +239,12 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StateError, match=r"^\.reconciler: Not a directory$"):
         open_reader(tmp_path, None)
     with pytest.raises(StateError, match=r"^\.reconciler: "):
-        acquire(tmp_path, who="me", now=None, wait=0, sleep=lambda _: None)  # type: ignore[arg-type]  # not reached
+        acquire(tmp_path, who="me", clock=SystemClock(), wait=0)
 
 
 def test_text_that_is_none_is_damage(tmp_path: Path, database: Path) -> None:
     alter(database, "UPDATE connections SET name = CAST(x'ff' AS TEXT)")
     reader = open_reader(tmp_path, KEY)
-    with pytest.raises(StateError, match="it cannot be read; restore it from a copy"):
+    with pytest.raises(StateError, match="it cannot be read; `reconciler state restore` brings"):
         reader.connections()
     reader.close()

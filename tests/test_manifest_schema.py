@@ -261,6 +261,13 @@ def test_every_key_is_described_and_its_examples_are_right(kind: str) -> None:
             assert all(judge.is_valid(example) for example in inner["examples"]), key_name
 
 
+def test_bounds_are_written_in_words_that_a_schema_has() -> None:
+    text = "".join(schema.schemas().values())
+    assert '"maximum": 100000' in text
+    for word in ("ge", "le", "gt", "lt", "multiple_of", "max_length", "min_length"):
+        assert f'"{word}":' not in text
+
+
 def test_the_published_schemas_are_those_of_the_models() -> None:
     assert schema.drift(ROOT) == (), "run: reconciler schema"
 

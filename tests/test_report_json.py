@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 
 from reconciler.core.diagnostics import Diagnostic, Where
-from reconciler.core.model import ExportRun, Run, RunStatus
 from reconciler.core.plan import Action, ConnectionPlan, Counts, ExportPlan, Plan, Reason, Requests, SegmentPlan
+from reconciler.core.record import ExportRun, Run, RunStatus
 from reconciler.report.diagnostics import diagnostics_json, diagnostics_text, workflow_annotations
 from reconciler.report.document import plan_document
 from reconciler.report.schema import documents, schemas

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from reconciler.core.diagnostics import Diagnostic, Severity, Where
-from reconciler.core.model import ExportRun, Reject, Run, RunStatus
 from reconciler.core.plan import (
     EXCLUSIONS,
     Action,
@@ -29,6 +28,7 @@ from reconciler.core.plan import (
     Requests,
     SegmentPlan,
 )
+from reconciler.core.record import ExportRun, Reject, Run, RunStatus
 from reconciler.core.status import WORDS, ConnectionStatus, StatusRow
 from reconciler.report.applied import apply_text
 from reconciler.report.diagnostics import diagnostics_json, diagnostics_text, workflow_annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 
-from reconciler.core.model import ExportRun, Reject, Run, RunStatus
+from reconciler.core.record import ExportRun, Reject, Run, RunStatus
 from reconciler.core.status import ConnectionStatus, StatusRow
 from reconciler.report.runs import history_json, history_text, run_json, run_text, status_json, status_text
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 
 from reconciler.core.diagnostics import Diagnostic, Severity, Where
-from reconciler.core.model import ExportRun, Run, RunStatus
 from reconciler.core.plan import (
     Action,
     ConnectionPlan,
@@ -16,6 +15,7 @@ from reconciler.core.plan import (
     Requests,
     SegmentPlan,
 )
+from reconciler.core.record import ExportRun, Run, RunStatus
 from reconciler.report.applied import apply_text
 from reconciler.report.text import plan_text
 

@@ -3,50 +3,63 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from reconciler.cli.exits import Exit, mapped, say
 from reconciler.cli.interrupt import Stop
-from reconciler.cli.options import Exports, Form, RunTrigger, Triggers
+from reconciler.cli.options import Exports, Form, LockTimeout, Refreshed, RunTrigger, Triggers, Yes
+from reconciler.cli.progress import shown
+from reconciler.cli.saving import Allow, Drift, MaxAge, Saved, allowed, ticket
 from reconciler.cli.screen import Output, color, width
 
 if TYPE_CHECKING:
-    from reconciler.core.model import Run
+    from reconciler.core.outcome import Erased
     from reconciler.core.plan import Plan
+    from reconciler.core.record import Run
 
 
 @mapped
-def command(
+def command(  # noqa: PLR0913, PLR0917  # one for each option; typer hands them over by name
     context: typer.Context,
-    export: Exports = (),
+    file: Saved = None,
+    drift: Drift = None,
+    max_age: MaxAge = None,
+    export: Exports = None,
     trigger: Triggers = RunTrigger.DEMAND,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    lock_timeout: Annotated[
-        float, typer.Option("--lock-timeout", min=0, metavar="SECONDS", help="Wait for another run to end.")
-    ] = 0.0,
+    refresh: Refreshed = False,
+    yes: Yes = False,
+    lock_timeout: LockTimeout = 0.0,
+    allow: Allow = None,
     output: Form = Output.TEXT,
 ) -> Exit:
-    """Plan afresh, ask, and push what changed.
+    """Plan afresh, ask, and push what changed. With FILE only if that is what was reviewed.
 
     Example: reconciler apply --trigger merge --yes
     """
+    from reconciler.flow.outside import Request
     from reconciler.flow.session import Session
     from reconciler.wiring import workshop
 
     with Stop() as stop:
         shop = workshop(context.obj, stop)
-        with Session(shop, lock_timeout=lock_timeout) as session:
-            plan = session.plan(tuple(export), trigger.value)
+        asked = Request(tuple(export or ()), trigger.value, allowances=allowed(allow), refresh=refresh)
+        reviewed = ticket(context, shop, file, max_age, drift)
+        if reviewed is not None:
+            asked = reviewed.request
+        with Session(shop, lock_timeout=lock_timeout, ticket=reviewed) as session:
+            plan = session.plan(asked.exports, asked.trigger, asked.allowances, refresh=asked.refresh)
+            _remind(session.unerased)
             if output is Output.TEXT:
                 _show(plan)
             if plan.changes and not yes and not _agreed(plan):
                 say("nothing was sent")
                 return Exit.ERROR
-            run = session.carry_out(plan, trigger.value)
+            with stop.gently(), shown(plan) as progress:
+                run = session.carry_out(plan, asked.trigger, progress)
         _report(plan, run, output)
-        return stop.exit_code or _code(plan, run)
+        return stop.exit_code or _code(plan, run, unerased=bool(session.unerased))
 
 
 def _agreed(plan: Plan) -> bool:
@@ -54,13 +67,13 @@ def _agreed(plan: Plan) -> bool:
         say("error: there is no terminal to ask on; look at the plan, and say --yes")
         return False
     exports = sum(1 for e in plan.exports if e.action.value in {"create", "update", "retire"})
-    return typer.confirm(f"Push these changes of {exports} exports?", err=True)
+    return typer.confirm(f"Push these changes of {exports} {'export' if exports == 1 else 'exports'}?", err=True)
 
 
 def _show(plan: Plan) -> None:
     from reconciler.report.text import plan_text
 
-    typer.echo(plan_text(plan, color=color(), width=width()))
+    typer.echo(plan_text(plan, color=color(), width=width()), nl=False)
 
 
 def _report(plan: Plan, run: Run, output: Output) -> None:
@@ -73,9 +86,14 @@ def _report(plan: Plan, run: Run, output: Output) -> None:
         typer.echo(apply_text(plan, run, color=color(), width=width()), nl=False)
 
 
-def _code(plan: Plan, run: Run) -> Exit:
+def _remind(unerased: tuple[Erased, ...]) -> None:
+    for one in unerased:
+        say(f"an erasure in {one.connection} is not done: {one.fault}")
+
+
+def _code(plan: Plan, run: Run, *, unerased: bool) -> Exit:
     """Work that failed is said first, because the next run takes it up; what is blocked waits for somebody."""
     blocked = {(e.connection, e.name) for e in plan.blocked}
-    if any(e.status.value == "Failed" and (e.connection, e.export) not in blocked for e in run.exports):
+    if unerased or any(e.status.value == "Failed" and (e.connection, e.export) not in blocked for e in run.exports):
         return Exit.FAILED
     return Exit.BLOCKED if blocked else Exit.DONE

@@ -7,6 +7,9 @@ from typing import Annotated
 import typer
 
 from reconciler.cli.exits import Exit, mapped
+from reconciler.cli.options import Form
+from reconciler.cli.screen import Output
+from reconciler.cli.written import written
 
 
 @mapped
@@ -15,6 +18,7 @@ def command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The connection's name.")],
     by: Annotated[str, typer.Option("--by", metavar="WHO", help="Who accepts, for the record.")],
     fields: Annotated[str, typer.Option("--fields", metavar="FIELDS", help="Autopilot fields, with commas between.")],
+    output: Form = Output.TEXT,
 ) -> Exit:
     """Write the consent block into a connection's YAML, comments kept; it holds once it is merged.
 
@@ -24,5 +28,5 @@ def command(
     from reconciler.wiring import workshop
 
     covered = tuple(field.strip() for field in fields.split(",") if field.strip())
-    typer.echo(f"wrote {accept(workshop(context.obj), name, by, covered)}")
+    written("consent", [accept(workshop(context.obj), name, by, covered)], output)
     return Exit.DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
@@ -28,8 +29,17 @@ class Exit(IntEnum):
     BLOCKED = 3
     FAILED = 4
     LOCKED = 5
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal came while nothing was in flight that is worth waiting for."""
+
+    def __init__(self, code: Exit) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 def mapped(command: Callable[P, Exit]) -> Callable[P, None]:
@@ -49,14 +59,13 @@ def mapped(command: Callable[P, Exit]) -> Callable[P, None]:
         except ReconcilerError as error:
             say(f"error: {error}")
             code = Exit.ERROR
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as signal:
             say("interrupted")
-            code = Exit.INTERRUPTED
-        except BrokenPipeError:
-            # Whoever read our output has left, as `| head` does; stdout must not be flushed again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = signal.code if isinstance(signal, Interrupted) else Exit.INTERRUPTED
+        except OSError as error:
+            unwritten(error)
             code = Exit.ERROR
-        except (typer.Exit, typer.Abort):
+        except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except Exception as error:  # noqa: BLE001  # the last resort: a traceback may hold people or a key
             say(_defect(error))
@@ -64,6 +73,13 @@ def mapped(command: Callable[P, Exit]) -> Callable[P, None]:
         raise typer.Exit(code)
 
     return run
+
+
+def unwritten(error: OSError) -> None:
+    """Take it that stdout cannot be written any more: files have errors of ours. It must not be flushed at exit."""
+    if not isinstance(error, BrokenPipeError):  # else whoever read has left, as `| head` does
+        say(f"error: the output cannot be written: {os.strerror(error.errno or 0)}")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _defect(error: Exception) -> str:
@@ -76,5 +92,6 @@ def _defect(error: Exception) -> str:
 
 
 def say(line: str) -> None:
-    """Write a message to stderr; stdout is for results."""
-    typer.echo(line, err=True)
+    """Write a message to stderr; stdout is for results. Where it cannot be written, nobody can be told."""
+    with suppress(OSError):
+        typer.echo(line, err=True)

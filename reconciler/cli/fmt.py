@@ -7,13 +7,17 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.exits import Exit, mapped, say
+from reconciler.cli.exits import Exit, mapped
+from reconciler.cli.options import Form
+from reconciler.cli.screen import Output
+from reconciler.cli.written import stale, written
 
 
 @mapped
 def command(
     context: typer.Context,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; leave with 1 when a file differs.")] = False,
+    output: Form = Output.TEXT,
 ) -> Exit:
     """Bring every file below exports/ into the one layout, comments kept.
 
@@ -22,10 +26,8 @@ def command(
     from reconciler.manifest.layout import unformatted, write
 
     root = Path(context.obj)
-    changed = sorted(unformatted(root)) if check else write(root)
-    for path in changed:
-        if check:
-            say(f"error: {path} is not in the one layout; run `reconciler fmt`")
-        else:
-            typer.echo(f"wrote {path}")
-    return Exit.ERROR if check and changed else Exit.DONE
+    if not check:
+        written("fmt", write(root), output)
+        return Exit.DONE
+    remedy = "is not in the one layout; run `reconciler fmt`"
+    return Exit.ERROR if stale("fmt", sorted(unformatted(root)), output, remedy) else Exit.DONE

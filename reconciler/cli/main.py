@@ -7,17 +7,22 @@ from typing import Annotated
 import typer
 
 from reconciler.cli import (
+    adopt,
     apply,
+    authorize,
     connect,
     consent,
     fmt,
+    forget,
     history,
     init,
     plan,
     sandbox,
     schema,
     show,
+    state,
     status,
+    unlock,
     validate,
 )
 
@@ -29,6 +34,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"max_content_width": 120},
 )
 
 
@@ -53,8 +59,13 @@ def _project(
     context.obj = folder
 
 
-for _module in (init, validate, plan, apply, status, history, show, connect, consent, schema, fmt, sandbox):
+for _module in (
+    *(init, validate, plan, apply, status, history, show, connect, consent, authorize, forget, unlock),
+    *(schema, fmt, sandbox),
+):
     app.command(_module.__name__.rpartition(".")[2])(_module.command)
+app.command("import")(adopt.command)
+app.add_typer(state.app, name="state")
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -19,7 +18,12 @@ class RunTrigger(StrEnum):
 
 
 Exports = Annotated[
-    Sequence[str], typer.Option("--export", metavar="NAME", help="Only this export; may be given several times.")
+    list[str] | None, typer.Option("--export", metavar="NAME", help="Only this export; may be given several times.")
 ]
 Triggers = Annotated[RunTrigger, typer.Option("--trigger", help="Run the exports that list this trigger.")]
 Form = Annotated[Output, typer.Option("--output", help="The form of the result.")]
+Refreshed = Annotated[bool, typer.Option("--refresh", help="Read the lists at Autopilot first, and look for drift.")]
+LockTimeout = Annotated[
+    float, typer.Option("--lock-timeout", min=0, metavar="SECONDS", help="Wait for another run to end.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

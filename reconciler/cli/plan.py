@@ -2,49 +2,75 @@
 
 from __future__ import annotations
 
+import shlex
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli.exits import Exit, mapped
-from reconciler.cli.options import Exports, RunTrigger, Triggers
+from reconciler.cli.exits import Exit, mapped, say
+from reconciler.cli.options import Exports, Refreshed, RunTrigger, Triggers
+from reconciler.cli.saving import Allow, Out, allowed
 from reconciler.cli.screen import PlanOutput, color, width
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reconciler.core.plan import Plan
+    from reconciler.flow.outside import Request
+    from reconciler.wiring import Workshop
 
 
 @mapped
-def command(
+def command(  # noqa: PLR0913, PLR0917  # one for each option; typer hands them over by name
     context: typer.Context,
-    export: Exports = (),
+    export: Exports = None,
     trigger: Triggers = RunTrigger.DEMAND,
     output: Annotated[PlanOutput, typer.Option(help="The form of the result.")] = PlanOutput.TEXT,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every segment, changed or not.")] = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Leave with 2 when there are changes.")] = False,
+    out: Out = None,
+    allow: Allow = None,
+    refresh: Refreshed = False,
 ) -> Exit:
     """Show what apply would do, and do nothing.
 
     Example: reconciler plan --export gold-newsletter --exit-code
     """
     from reconciler.flow.outside import Request
-    from reconciler.flow.plan import prepare
     from reconciler.wiring import workshop
 
-    shop = workshop(context.obj)
-    declarations = shop.declarations()
-    folder = shop.state_folder(declarations)
-    digests, key = shop.digests(folder, make=False)
-    reader = shop.reader(folder, key)
-    try:
-        request = Request(tuple(export), trigger.value)
-        result, _ = prepare(declarations, reader, shop.outside(declarations), digests, request)
-    finally:
-        reader.close()
+    request = Request(tuple(export or ()), trigger.value, allowances=allowed(allow), refresh=refresh)
+    result = _planned(workshop(context.obj), request, out)
     typer.echo(_written(result, output, verbose=verbose), nl=False)
+    if out is not None:
+        from reconciler.report.escape import visible
+
+        say(f"saved, sealed and good for one use: reconciler apply {visible(shlex.quote(str(out)))}")
     if result.blocked:
         return Exit.BLOCKED
     return Exit.CHANGES if exit_code and result.changes else Exit.DONE
+
+
+def _planned(shop: Workshop, request: Request, out: Path | None) -> Plan:
+    """Plan with readers only, and save the plan if that is asked for."""
+    from reconciler.flow import saved
+    from reconciler.flow.plan import prepare
+    from reconciler.flow.refresh import Refresh, look
+
+    declarations = shop.declarations()
+    folder = shop.state_folder(declarations)
+    digests, key = shop.digests(folder, make=False)
+    if out is not None:
+        saved.check(out, digests)
+    with closing(shop.reader(folder, key)) as reader:
+        outside = shop.outside(declarations)
+        found = look(declarations, reader, outside, digests, request) if request.refresh else Refresh()
+        plan, prepared = prepare(declarations, found.over(reader), outside, digests, request)
+        plan = found.told(plan, prepared)
+        if out is not None:
+            saved.save(out, plan, request, declarations, reader, shop, digests)
+    return plan
 
 
 def _written(plan: Plan, output: PlanOutput, *, verbose: bool) -> str:

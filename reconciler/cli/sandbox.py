@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from reconciler.cli.exits import Exit, mapped, say
+from reconciler.cli.options import Form
+from reconciler.cli.screen import Output
 
 
 class BulkLists(StrEnum):
@@ -16,6 +20,16 @@ class BulkLists(StrEnum):
     HONOURED = "honoured"
     IGNORED = "ignored"
     FIRST = "first"
+
+
+class _Announced(io.StringIO):
+    """Turns the one line on stdout, the base URL, into JSON."""
+
+    def write(self, line: str) -> int:
+        """Write the line as JSON, at once."""
+        if line.strip():
+            typer.echo(json.dumps({"format": 1, "command": "sandbox", "url": line.strip()}))
+        return len(line)
 
 
 @mapped
@@ -28,6 +42,7 @@ def command(
     rate: Annotated[float, typer.Option(min=0, help="Requests a second for each key; 0: no limit.")] = 20.0,
     latency: Annotated[float, typer.Option(min=0, help="Seconds that every answer takes.")] = 0.0,
     bulk_lists: Annotated[BulkLists, typer.Option(help="What a list inside bulk items does.")] = BulkLists.HONOURED,
+    output: Form = Output.TEXT,
 ) -> Exit:
     """Run a server on loopback that answers as Autopilot does, and shows its lists at /.
 
@@ -38,7 +53,8 @@ def command(
 
     try:
         switches = from_json({"rate": rate, "latency": latency, "bulk_lists": bulk_lists.value})
-        serve(port=port, key=key, file=file, switches=switches)
+        out = _Announced() if output is Output.JSON else None
+        serve(port=port, key=key, file=file, switches=switches, out=out)
     except (OSError, ValueError) as error:
         say(f"error: {error}")
         return Exit.ERROR

@@ -7,34 +7,29 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.exits import Exit, mapped, say
+from reconciler.cli.exits import Exit, mapped
+from reconciler.cli.options import Form
+from reconciler.cli.screen import Output
+from reconciler.cli.written import stale, written
 
 
 @mapped
 def command(
     context: typer.Context,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; leave with 1 when they differ.")] = False,
+    output: Form = Output.TEXT,
 ) -> Exit:
     """Write JSON Schemas (draft 2020-12) into schemas/, for editors and for who reads the JSON.
 
     Example: reconciler schema --check
     """
-    from reconciler.manifest.schema import schemas
+    from reconciler.manifest.schema import FOLDER, drift, schemas, write
     from reconciler.report.schema import documents
 
-    folder = Path(context.obj) / "schemas"
-    stale = []
-    for name, text in sorted((schemas() | documents()).items()):
-        path = folder / name
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
-            continue
-        stale.append(path)
-        if not check:
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-            typer.echo(f"wrote {path}")
-    if check and stale:
-        for path in stale:
-            say(f"error: {path} is not what the models say; run `reconciler schema`")
-        return Exit.ERROR
-    return Exit.DONE
+    root, texts = Path(context.obj), schemas() | documents()
+    if not check:
+        written("schema", write(root, texts), output)
+        return Exit.DONE
+    differing = [root / FOLDER / name for name in drift(root, texts)]
+    remedy = "is not what the models say; run `reconciler schema`"
+    return Exit.ERROR if stale("schema", differing, output, remedy) else Exit.DONE

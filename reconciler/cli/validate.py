@@ -18,6 +18,7 @@ def command(context: typer.Context, output: Form = Output.TEXT) -> Exit:
     from reconciler.core.diagnostics import Severity
     from reconciler.flow.check import check
     from reconciler.report import diagnostics as report
+    from reconciler.report.words import count
     from reconciler.wiring import workshop
 
     declarations, found, unread = check(workshop(context.obj))
@@ -32,5 +33,6 @@ def command(context: typer.Context, output: Form = Output.TEXT) -> Exit:
     if any(d.severity is Severity.ERROR for d in found) or declarations is None:
         return Exit.ERROR
     if output is Output.TEXT:
-        typer.echo(f"{len(declarations.exports)} exports over {len(declarations.connections)} connections: valid")
+        exports = count(len(declarations.exports), "export")
+        typer.echo(f"{exports} over {count(len(declarations.connections), 'connection')}: valid")
     return Exit.DONE

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.core.contact import merged
-from reconciler.core.model import Claim
+from reconciler.core.record import Claim
 from reconciler.core.roster import Mode
 
 if TYPE_CHECKING:
@@ -72,14 +72,27 @@ class Merge:
         """Give the same merge with more known of who was on which list before."""
         return Merge(tuple(self._sides.values()), foreign)
 
+    def wanted(self, key: bytes) -> tuple[Claim, ...]:
+        """Give the claims of the exports that run and want the person."""
+        return self._wanted(key)
+
     def wants(self, key: bytes, slot: int) -> bool:
         """Tell whether an export that runs wants the person on the list."""
         return any(slot in claim.slots for claim in self._wanted(key))
 
     def pairs(self, recorded: Iterator[Claim]) -> Iterator[tuple[bytes, tuple[Claim, ...], tuple[Claim, ...]]]:
         """Merge the two sides, ascending by key. Where nothing changes, `after` is `before` itself."""
-        wanted_by = self._wanted_of_one if len(self._running) == 1 else self._wanted
+        one = self._running[0] if len(self._running) == 1 else None
+        people, number = (one.people or {}, one.entry.number) if one else ({}, 0)
+        slots: Mapping[int, tuple[int, ...]] = self._slots.get(number, {})
+        wanted_by = self._wanted_of_one if one else self._wanted
         for key, before in pair(self._keys(), recorded):
+            person = people.get(key) if len(before) == 1 else None
+            if person is not None and key not in self._foreign:  # the hot path: is it all as it was?
+                _, export, digest, held = before[0]
+                if digest == person.digest and export == number and held == slots[person.mask]:
+                    yield key, before, before
+                    continue
             wanted = wanted_by(key)
             if before == wanted:
                 yield key, before, before
@@ -91,8 +104,24 @@ class Merge:
 
     def steps(self, recorded: Iterator[Claim]) -> Iterator[Step]:
         """Give a step for each person for whom anything changes."""
+        alone = self._running[0].people if len(self._running) == 1 else None
         for key, before, after in self.pairs(recorded):
-            if before is not after:
+            if before is after:
+                continue
+            if alone is not None and not before:  # somebody new: the hot path of a first run
+                person = alone[key]
+                added = after[0].slots
+                yield Step(
+                    key,
+                    push=True,
+                    add=added,
+                    remove=(),
+                    before=before,
+                    after=after,
+                    address=person.address or "",
+                    contact=person.contact or b"",
+                )
+            else:
                 yield self.step(key, before, after)
 
     def step(self, key: bytes, before: tuple[Claim, ...], after: tuple[Claim, ...]) -> Step:
@@ -210,6 +239,7 @@ class _Slots(dict[int, tuple[int, ...]]):
 
 def ranks(names: Iterable[str], precedence: Sequence[str]) -> Callable[[str], int]:
     """Order exports for a field that two of them map: those that `precedence` names first, the rest by name."""
-    order = [name for name in precedence if name in set(names)]
-    order += sorted(set(names) - set(order))
+    known = set(names)
+    order = [name for name in precedence if name in known]
+    order += sorted(known - set(order))
     return order.index

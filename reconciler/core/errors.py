@@ -3,6 +3,7 @@
 ReconcilerError                 one clear line; exit code 1
 ├── InvalidDeclarations         the YAML is wrong: carries every diagnostic
 ├── SecretMissing               a key or a state key that is referenced cannot be had
+├── PlanRefused                 a saved plan is not carried out: something is not as it was reviewed
 ├── SourceError                 the source cannot be read, or was read by half
 │   └── PredicateRefused        a segment's predicate is not one boolean expression over the profile's columns
 ├── DestinationError            the destination did not do what was asked
@@ -12,6 +13,7 @@ ReconcilerError                 one clear line; exit code 1
 │   │       ├── ListMissing     a list that is gone
 │   │       └── ContactMissing  a contact that is gone
 │   └── Unavailable             it may pass later: retries are used up
+│       └── Stopped             the run is ending: the request was not sent
 └── StateError                  the ledger cannot be used as it is
     └── StateLocked             another writer holds it; exit code 5
 """
@@ -38,6 +40,10 @@ class InvalidDeclarations(ReconcilerError):  # noqa: N818  # the name that users
 
 class SecretMissing(ReconcilerError):  # noqa: N818  # says what is so, not what class it is
     """A secret that is referenced is not there, is not readable, or is kept unsafely."""
+
+
+class PlanRefused(ReconcilerError):  # noqa: N818  # says what is so
+    """A saved plan is not carried out: its seal, its age, its use, or what it was made from is not right."""
 
 
 class SourceError(ReconcilerError):
@@ -86,6 +92,10 @@ class ContactMissing(NotFound):
 
 class Unavailable(DestinationError):  # noqa: N818  # says what is so
     """No usable answer within the bounded retries. The request may have been carried out all the same."""
+
+
+class Stopped(Unavailable):
+    """The run is to end, so the request was not sent."""
 
 
 class StateError(ReconcilerError):

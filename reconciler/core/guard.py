@@ -6,15 +6,19 @@ Each reason says what is wrong and where, and who can mend it and where.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, assert_never
+from dataclasses import dataclass, field, replace
+from math import ceil
+from typing import TYPE_CHECKING
 
-from reconciler.core.model import CEILING, Bound, Count, Percent
-from reconciler.core.plan import Reason
+from reconciler.core.allow import WAIVABLE
+from reconciler.core.bounds import allowed, written
+from reconciler.core.model import CEILING
+from reconciler.core.plan import Reason, Waiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from reconciler.core.allow import Allowance
     from reconciler.core.model import Connection
     from reconciler.core.plan import Counts
     from reconciler.core.roster import Entry
@@ -24,8 +28,10 @@ if TYPE_CHECKING:
 class Facts:
     """What the rules know of one export. `people` counts distinct people over all exports of the connection.
 
-    `removals` counts people who would be taken off a list; `members` and `recognised` speak of the export's segments in
-    order; `failure` says why the source could not be read; `total` is the source's own count where reading was cut.
+    `removals` counts people who would be taken off a list, `updates` those whose fields would be sent anew: a
+    membership still to be made, as after a run that was cut off, is none. `members` and `recognised` speak of the
+    export's segments in order; `failure` says why the source could not be read; `total` is the source's own count where
+    reading was cut. `allowances` has what a person lets pass of the export's rules, by rule.
     """
 
     entry: Entry
@@ -39,6 +45,7 @@ class Facts:
     failure: str = ""
     total: int | None = None
     wrong: Mapping[str, int] = field(default_factory=dict)
+    allowances: Mapping[str, Allowance] = field(default_factory=dict)
 
     @property
     def recorded(self) -> int:
@@ -48,7 +55,22 @@ class Facts:
 
 def judge(facts: Facts) -> tuple[Reason, ...]:
     """Evaluate every rule; no reason means that the export may go."""
-    return tuple(reason for rule in RULES for reason in rule(facts))
+    return verdict(facts)[0]
+
+
+def verdict(facts: Facts) -> tuple[tuple[Reason, ...], tuple[Waiver, ...]]:
+    """Evaluate every rule: what blocks the export, and what would have and is let through, up to its figure."""
+    blocking: list[Reason] = []
+    waived: list[Waiver] = []
+    for reason in (reason for rule in RULES for reason in rule(facts)):
+        allowance = facts.allowances.get(reason.rule) if reason.rule in WAIVABLE else None
+        if allowance is None or reason.figure is None:
+            blocking.append(reason)
+        elif allowance.covers(reason.figure):
+            waived.append(Waiver(reason.rule, reason.figure, reason.message, allowance.reason))
+        else:
+            blocking.append(replace(reason, message=f"{reason.message}; only {allowance.figure:,} were let through"))
+    return tuple(blocking), tuple(waived)
 
 
 def connection_gone(facts: Facts) -> Iterator[Reason]:
@@ -70,7 +92,7 @@ def consent(facts: Facts) -> Iterator[Reason]:
         "consent",
         f"nobody has accepted that personal data goes over {connection.name}",
         connection.marks.at("spec", "consent", "accepted"),
-        f"an administrator accepts it with `reconciler consent {connection.name}`, or `accepted: true` at",
+        f"an administrator accepts it with `reconciler consent {connection.name} --by WHO --fields FIELD,…`, at",
         connection.marks.at("spec", "consent"),
     )
 
@@ -112,14 +134,14 @@ def source_readable(facts: Facts) -> Iterator[Reason]:
             "source",
             facts.failure,
             export.marks.at("spec", "source"),
-            "nobody is removed for it; run again when the source can be read",
+            "nobody is removed for it; mend the source, or what is declared of it, and run again",
         )
 
 
 def segments_present(facts: Facts) -> Iterator[Reason]:
     """Take a segment that is missing or empty for a failure, not for a wish to remove everybody."""
     export = facts.entry.export
-    if export is None or facts.failure:
+    if export is None or facts.failure or facts.total is not None:  # read by half, it says nothing about a segment
         return
     for index, size in enumerate(facts.members):
         use = export.segments[index]
@@ -157,7 +179,7 @@ def cap(facts: Facts) -> Iterator[Reason]:
 def removals(facts: Facts) -> Iterator[Reason]:
     """Many people leaving at once is more often a broken source than a wish."""
     export = facts.entry.export
-    if export is None or facts.counts is None:
+    if export is None or facts.counts is None or facts.total is not None:  # whoever was not read has not left
         return
     yield from _bounded("removals", "maxRemovals", "would be taken off a list", facts, facts.removals)
 
@@ -202,32 +224,14 @@ def _bounded(rule: str, key: str, what: str, facts: Facts, number: int) -> Itera
     if number <= allowed(bound, facts.recorded):
         return
     mark = export.marks.at("spec", "safety", key)
-    share = f", {number / facts.recorded:.0%} of {facts.recorded:,}" if facts.recorded else ""
+    # Rounded up, so that what is over the bound never looks as if it were not.
+    share = f", {ceil(1000 * number / facts.recorded) / 10:g}% of {facts.recorded:,}" if facts.recorded else ""
     yield Reason(
         rule,
-        f"{number:,} people {what}{share}; {key} is {_written(bound)}",
+        f"{number:,} people {what}{share}; {key} is {written(bound)}",
         mark,
-        f"a contributor looks at the source first; to let it pass, `{key}` is raised at",
+        f"a contributor looks at the source first; to let it pass: once `--allow {export.name}:{rule}=REASON`, "
+        f"always a higher `{key}` at",
         mark,
+        number,
     )
-
-
-def allowed(bound: Bound, recorded: int) -> float:
-    """Give how many people a bound lets pass; a share of nobody is nobody."""
-    match bound:
-        case Percent(value):
-            return recorded * value / 100
-        case Count(value):
-            return value
-        case _:
-            assert_never(bound)
-
-
-def _written(bound: Bound) -> str:
-    match bound:
-        case Percent(value):
-            return f"{value:g}%"
-        case Count(value):
-            return f"{value:,}"
-        case _:
-            assert_never(bound)

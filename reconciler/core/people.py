@@ -71,7 +71,7 @@ class Judge:
         self._compose = composer(self._fields, [path(m) for m in self._fields])
         self._consent = export.consent
         self._segments = len(export.segments)
-        self._addresses, self._digests = addresses, digests
+        self._addresses, self._person, self._content = addresses, digests.person, digests.content
         self._suppressed, self._limit, self._keep = suppressed, limit, keep
 
     def gather(self, chunks: Iterable[Sequence[Row]]) -> Gathered:
@@ -84,12 +84,14 @@ class Judge:
         cut = False
         for chunk in chunks:
             for row in chunk:
-                reason = self._judge(row, people, refused, masks)
+                mask: int = row[1]  # type: ignore[assignment]  # a Row starts with the id as text, and the mask
+                masks[mask] = masks.get(mask, 0) + 1
+                reason = self._judge(row, mask, people, refused)
                 if reason is not None:
                     excluded[reason] += 1
                     if reason == "invalid_value":
                         self._blame(row, wrong)
-            if len(people) > self._limit:
+            if len(people) > self._limit and len(people.keys() - refused) > self._limit:
                 cut = True
                 break
         for key in refused & people.keys():
@@ -98,16 +100,15 @@ class Judge:
         sizes = tuple(sum(n for mask, n in masks.items() if mask >> i & 1) for i in range(self._segments))
         return Gathered(people, excluded, sizes, wrong, cut)
 
-    def _judge(self, row: Row, people: dict[bytes, Person], refused: set[bytes], masks: dict[int, int]) -> str | None:
-        mask: int = row[1]  # type: ignore[assignment]  # a Row starts with the id and the mask
-        masks[mask] = masks.get(mask, 0) + 1
+    def _judge(self, row: Row, mask: int, people: dict[bytes, Person], refused: set[bytes]) -> str | None:  # noqa: PLR0911  # a reason each
+        """Take one profile, or give the reason why not. The hot path of every run: one call for each profile."""
         raw = row[2]
-        if raw is None or not isinstance(raw, str) or not raw.strip():
+        if not isinstance(raw, str) or not raw or raw.isspace():
             return "no_email"
         address = self._addresses(raw)
         if address is None:
             return "invalid_email"
-        key = self._digests.person(address)
+        key = self._person(address)
         if key in self._suppressed:
             return "suppressed"
         if self._consent is not None and not consents(self._consent, row[-1]):
@@ -117,19 +118,14 @@ class Judge:
             contact = self._compose(address, row[3:])
         except WrongType:
             return "invalid_value"
-        return self._take(people, key, str(row[0]), mask, address, contact)
-
-    def _take(  # the hot path: one call for each person, no object to carry six values
-        self, people: dict[bytes, Person], key: bytes, profile: str, mask: int, address: str, contact: bytes
-    ) -> str | None:
-        digest = self._digests.content(contact)
+        profile: str = row[0]  # type: ignore[assignment]  # as above
+        digest = self._content(contact)
         rival = people.get(key)
-        # Ids are unique in a sound table; in another, the digest makes the choice the same in every run.
-        if rival is not None and (rival.id, rival.digest) <= (profile, digest):
+        # Ids are unique in a sound table; in another, the rest makes the choice the same in every run.
+        if rival is not None and (rival.id, rival.digest, rival.mask) <= (profile, digest, mask):
             return "duplicate"
-        people[key] = (
-            Person(profile, mask, digest, address, contact) if self._keep else Person(profile, mask, digest, None, None)
-        )
+        kept = (address, contact) if self._keep else (None, None)
+        people[key] = Person(profile, mask, digest, *kept)
         return None if rival is None else "duplicate"
 
     def _blame(self, row: Row, wrong: dict[str, int]) -> None:

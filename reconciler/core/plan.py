@@ -30,13 +30,31 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why an export is blocked or skipped: the rule, what is wrong, where, and who can mend it how and where."""
+    """Why an export is blocked or skipped: the rule, what is wrong, where, and who can mend it how and where.
+
+    `figure` is the number of people that trips a rule which has a bound.
+    """
 
     rule: str
     message: str
     where: Where | None = None
     mend: str = ""
     mend_at: Where | None = None
+    figure: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A rule that would block and was let through: for how many people, what it says, and the reason that was given."""
+
+    rule: str
+    figure: int
+    message: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Give the sentence of the plan and of the history. Not escaped."""
+        return f"{self.rule} ({self.reason}): {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +82,36 @@ class SegmentPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ListDrift:
+    """How a list of an export differs at Autopilot from what is recorded. Counts are people.
+
+    `taken_off` are the export's own, `added` were put there by others. `renamed` is another title that it has now.
+    """
+
+    list: str
+    taken_off: int = 0
+    added: int = 0
+    renamed: str = ""
+    vanished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExportDrift:
+    """What a look found of one export: its lists, and how many of its people's contacts vanished or were replaced."""
+
+    lists: tuple[ListDrift, ...] = ()
+    contacts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at Autopilot cost: lists that were read, and requests."""
+
+    lists: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
 class ExportPlan:
     """What a run would do for one export. `connection` is empty for a detached export."""
 
@@ -76,6 +124,8 @@ class ExportPlan:
     segments: tuple[SegmentPlan, ...] = ()
     renamed_from: str | None = None
     notes: tuple[str, ...] = ()
+    allowed: tuple[Waiver, ...] = ()
+    drift: ExportDrift | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +155,7 @@ class ConnectionPlan:
 
     `people` counts distinct people over all its exports after the run. `bulk_lists` tells whether bulk items may carry
     a list, None: not known yet, and then `requests` counts that they may and `requests_if_not` that they may not.
+    `look` is what it took to look for drift, if that was asked for: it is done, and not among `requests`.
     """
 
     name: str
@@ -117,6 +168,7 @@ class ConnectionPlan:
     requests_if_not: int = 0
     exports: tuple[ExportPlan, ...] = ()
     digest: str = ""
+    look: Look | None = None
 
     @property
     def seconds(self) -> float:
@@ -180,4 +232,5 @@ def _export(plan: ExportPlan) -> dict[str, Any]:
         "excluded": dict(plan.excluded),
         "segments": [[s.name, s.list, s.members, s.add, s.remove] for s in plan.segments],
         "renamedFrom": plan.renamed_from,
+        "allowed": [[w.rule, w.figure, w.reason] for w in plan.allowed],
     }

@@ -5,23 +5,31 @@ A blocked export keeps its people as they are recorded, so what the others may d
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from reconciler.core.allow import noted, of_export
 from reconciler.core.diff import Merge, Side, ranks
-from reconciler.core.guard import Facts, judge
-from reconciler.core.model import CEILING, RecordedExport
-from reconciler.core.plan import Action, ConnectionPlan, Counts, ExportPlan, Reason, Requests, SegmentPlan
+from reconciler.core.guard import Facts, verdict
+from reconciler.core.model import CEILING
+from reconciler.core.plan import Action, ConnectionPlan, Counts, ExportPlan, Reason, Requests
+from reconciler.core.record import RecordedExport
 from reconciler.core.roster import Mode
+from reconciler.core.rows import notes, segments
 from reconciler.core.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from reconciler.core.model import Claim, Connection
+    from reconciler.core.allow import Allowance
+    from reconciler.core.model import Connection
     from reconciler.core.people import Gathered
+    from reconciler.core.plan import Waiver
+    from reconciler.core.record import Claim
     from reconciler.core.roster import Entry, Roster
+
+SHARED = {"removals": 1, "cap": 2}
+"""Rules whose figures fall when another export is held, in the order in which they are believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,10 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Everything that judging one connection needs. `claims` opens a new stream of what is recorded each time."""
+    """Everything that judging one connection needs. `claims` opens a new stream of what is recorded each time.
+
+    `keyed`: the digests are under the state key, so that the digest of all steps means something later.
+    """
 
     name: str
     connection: Connection | None
@@ -60,8 +71,10 @@ class Bench:
     claims: Callable[[], Iterator[Claim]]
     foreign: Mapping[bytes, frozenset[int]] = field(default_factory=dict)
     bulk_lists: bool | None = None
-    recorded: bool = False
+    keyed: bool = False
+    allowances: tuple[Allowance, ...] = ()
     reasons: dict[int, tuple[Reason, ...]] = field(default_factory=dict)
+    waivers: dict[int, tuple[Waiver, ...]] = field(default_factory=dict)
 
 
 def judged(bench: Bench) -> Judged:
@@ -79,7 +92,8 @@ def judged(bench: Bench) -> Judged:
         bench.reasons.update(blocked)
         if not blocked:
             break
-    exports = tuple(_export(bench, entry, shown.get(entry.number)) for entry in bench.roster.entries)
+    shown_exports = (_export(bench, entry, shown.get(entry.number)) for entry in bench.roster.entries)
+    exports = tuple(noted(export, of_export(bench.allowances, export.name).values()) for export in shown_exports)
     plan = _connection(bench, tally, people, tuple(sorted(exports, key=lambda e: e.name)))
     return Judged(plan, merge, bench.roster, frozenset(bench.reasons))
 
@@ -107,14 +121,17 @@ def _sides(bench: Bench) -> list[Side]:
 
 
 def _newly_blocked(bench: Bench, tally: Tally) -> dict[int, tuple[Reason, ...]]:
-    blocked = {}
+    """Give the exports to be held next: who is stopped by what is its own goes before who is stopped through others."""
+    blocked: dict[int, dict[int, tuple[Reason, ...]]] = {}
     for entry in bench.roster.entries:
         if entry.mode is Mode.HOLD or entry.number in bench.reasons:
             continue
-        reasons = judge(_facts(bench, entry, tally))
+        facts = _facts(bench, entry, tally)
+        reasons, bench.waivers[entry.number] = verdict(facts)
         if reasons:
-            blocked[entry.number] = reasons
-    return blocked
+            turn = 0 if facts.total is not None else min(SHARED.get(reason.rule, 0) for reason in reasons)
+            blocked.setdefault(turn, {})[entry.number] = reasons
+    return blocked[min(blocked)] if blocked else {}
 
 
 def _facts(bench: Bench, entry: Entry, tally: Tally) -> Facts:
@@ -127,11 +144,12 @@ def _facts(bench: Bench, entry: Entry, tally: Tally) -> Facts:
         people=tally.people,
         counts=counts,
         removals=tally.removals[entry.number],
-        updates=counts.update if counts else 0,
+        updates=tally.rewritten[entry.number],
         members=gathered.members if gathered else (),
         recognised=found.recognised,
         failure=found.failure,
         total=found.total,
+        allowances=of_export(bench.allowances, entry.name),
     )
 
 
@@ -151,7 +169,7 @@ def _connection(bench: Bench, tally: Tally, people: int, exports: tuple[ExportPl
         bulk_lists=bench.bulk_lists,
         requests_if_not=otherwise.total,
         exports=exports,
-        digest=tally.digest if bench.recorded else "",
+        digest=tally.digest if bench.keyed else "",
     )
 
 
@@ -176,9 +194,10 @@ def _export(bench: Bench, entry: Entry, tally: Tally | None) -> ExportPlan:
         reasons=reasons,
         profiles=counts,
         excluded=dict(gathered.excluded) if gathered else {},
-        segments=_segments(bench, entry, tally, gathered),
+        segments=segments(bench.roster, entry, tally, gathered),
         renamed_from=entry.renamed_from,
-        notes=_notes(entry, gathered),
+        notes=notes(entry, gathered),
+        allowed=bench.waivers.get(entry.number, ()),
     )
 
 
@@ -212,30 +231,3 @@ def settings(entry: Entry, listless: Collection[int]) -> RecordedExport:
             if slot not in listless
         },
     )
-
-
-def _segments(bench: Bench, entry: Entry, tally: Tally, gathered: Gathered | None) -> tuple[SegmentPlan, ...]:
-    titles, number = bench.roster.titles, entry.number
-    masks = Counter(person.mask for person in gathered.people.values()) if gathered else Counter[int]()
-    rows = []
-    for index, (use, slot) in enumerate(zip(entry.export.segments if entry.export else (), entry.slots, strict=True)):
-        members = sum(n for mask, n in masks.items() if mask >> index & 1)
-        add, remove = tally.add[number, slot], tally.remove[number, slot]
-        rows.append(SegmentPlan(use.segment, titles[slot], members, add, remove, slot in bench.roster.fresh))
-    for name, (title, slot) in sorted((entry.recorded.segments if entry.recorded else {}).items()):
-        if slot not in entry.slots:
-            rows.append(SegmentPlan(name, titles.get(slot, title), 0, 0, tally.remove[number, slot]))
-    return tuple(rows)
-
-
-def _notes(entry: Entry, gathered: Gathered | None) -> tuple[str, ...]:
-    if gathered is None or entry.export is None:
-        return ()
-    kinds = {m.column: m for m in entry.export.match}
-    notes = []
-    for column, number in sorted(gathered.wrong.items()):
-        match = kinds[column]
-        kind = match.kind.value if match.kind else "text"
-        hint = "; declare its `format`" if kind == "date" else ""
-        notes.append(f"{match.field}: {number:,} values of {column} are not of type {kind}{hint}")
-    return tuple(notes)

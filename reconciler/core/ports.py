@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from reconciler.core.model import (
+    from reconciler.core.model import FieldMatch, Segment
+    from reconciler.core.record import (
         Claim,
         ExportRun,
-        FieldMatch,
         Identity,
         Intent,
         RecordedExport,
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         Reject,
         Run,
         RunStatus,
-        Segment,
     )
 
 Row = tuple[object, ...]
@@ -100,6 +99,10 @@ class DestinationReader(Protocol):
         """Tell whether a contact, by id or address, is on the list."""
         ...
 
+    def known(self, contact: str) -> bool:
+        """Tell whether there is a contact of this id or address."""
+        ...
+
 
 class Destination(DestinationReader, Protocol):
     """Writes. A write that raised Unavailable may have been carried out; every write may be repeated."""
@@ -125,6 +128,10 @@ class Destination(DestinationReader, Protocol):
 
     def leave(self, list_id: str, contact_id: str) -> None:
         """Take a contact off a list. A contact or list that is gone, or a membership that is not there, is success."""
+        ...
+
+    def erase(self, contact: str) -> bool:
+        """Delete a contact, by id or address, which takes it off every list; False: there is none any more."""
         ...
 
     def requests(self) -> int:
@@ -215,12 +222,28 @@ class LedgerReader(Protocol):
         """Give what was begun and never settled, by (serial, number, export): a run was cut off."""
         ...
 
+    def rejected(self, connection: str) -> frozenset[bytes]:
+        """Give everybody whom the destination did not take, as far as runs remember: they may be on a list unnamed."""
+        ...
+
+    def suppressed(self) -> frozenset[bytes]:
+        """Give the keys of those who were erased: no export of any connection sends them again."""
+        ...
+
+    def erasures(self) -> dict[str, dict[bytes, str | None]]:
+        """Give whose erasure is not finished, by connection, with the contact ids, as far as they are known."""
+        ...
+
     def runs(self, export: str | None = None, limit: int = 50) -> tuple[Run, ...]:
         """Give past runs, the newest first; a run cut off is INTERRUPTED."""
         ...
 
     def run(self, run_id: str) -> tuple[Run, tuple[Reject, ...]]:
         """Give one run, by its id or a beginning that is not ambiguous, with whom Autopilot refused."""
+        ...
+
+    def used_by(self, seal: str) -> str | None:
+        """Give the id of the run that used the saved plan of this seal up; None: no run that is remembered."""
         ...
 
     def close(self) -> None:
@@ -255,6 +278,22 @@ class Ledger(LedgerReader, Protocol):
         """Remember who was on a list before we came; may be called several times for one list."""
         ...
 
+    def drop_foreign(self, connection: str, slot: int, keys: Sequence[bytes]) -> None:
+        """Forget that these were on a list before us: they are there no more."""
+        ...
+
+    def adopt(self, connection: str, export: RecordedExport, entry: RecordedList, batch: Acknowledged) -> None:
+        """Record an export, a list that exists, and its members as ours, whoever put them there: all of it, or none."""
+        ...
+
+    def suppress(self, key: bytes, connections: Iterable[str]) -> None:
+        """Never send this person again, and note that the erasure in these connections is to be finished."""
+        ...
+
+    def erased(self, connection: str, key: bytes) -> None:
+        """Remove every row about a person in this connection: the erasure is finished there."""
+        ...
+
     def drop_list(self, connection: str, slot: int) -> None:
         """Forget a list that vanished, and its slot in every claim and segment: another list may be given it."""
         ...
@@ -268,7 +307,7 @@ class Ledger(LedgerReader, Protocol):
         ...
 
     def start(self, run: Run) -> None:
-        """Open a run in the history; the serial grows."""
+        """Open a run in the history, and use its saved plan up; the serial grows."""
         ...
 
     def finish(

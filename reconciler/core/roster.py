@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from reconciler.core.model import Export, RecordedExport, RecordedList, Segment, SegmentUse
+    from reconciler.core.model import Export, Segment, SegmentUse
+    from reconciler.core.record import RecordedExport, RecordedList
 
 
 class Mode(Enum):
@@ -57,12 +59,12 @@ def roster(
     recorded: Sequence[RecordedExport],
     lists: Sequence[RecordedList],
     idle: Mapping[str, str],
-    elsewhere: Collection[str] = (),
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
 ) -> Roster:
     """Match what is declared with what is recorded, for one connection.
 
     `exports` are those declared for it; `idle` names the declared exports that do not run now, with the reason;
-    `elsewhere` names exports that are declared but belong to no connection now (detached): their people stay.
+    `elsewhere` names recorded exports that stay as they are although none of `exports` is theirs, with the reason.
     """
     known = {r.name: r for r in recorded}
     titles = {entry.slot: entry.title for entry in lists}
@@ -77,26 +79,29 @@ def roster(
         else:
             taken.add(past.number)
         chosen = tuple(_slot(use, segments, past, titles, slots) for use in export.segments)
-        entries.append(
-            Entry(
-                number=spare if past is None else past.number,
-                name=export.name,
-                export=export,
-                recorded=past,
-                mode=Mode.HOLD if export.name in idle else Mode.RUN,
-                slots=chosen,
-                renamed_from=past.name if past and past.name != export.name else None,
-                idle=idle.get(export.name, ""),
-            )
-        )
+        entries.append(_declared(export, past, spare, chosen, idle.get(export.name)))
     for past in recorded:
         if past.number not in taken:
-            mode = Mode.HOLD if past.name in elsewhere else Mode.RETIRE
-            entries.append(
-                Entry(past.number, past.name, None, past, mode, idle="detached" if mode is Mode.HOLD else "")
-            )
+            reason = elsewhere.get(past.name)
+            mode = Mode.RETIRE if reason is None else Mode.HOLD
+            entries.append(Entry(past.number, past.name, None, past, mode, idle=reason or ""))
     fresh = frozenset(titles) - {entry.slot for entry in lists}
     return Roster(tuple(entries), titles, fresh)
+
+
+def _declared(
+    export: Export, past: RecordedExport | None, spare: int, slots: tuple[int, ...], idle: str | None
+) -> Entry:
+    return Entry(
+        number=spare if past is None else past.number,
+        name=export.name,
+        export=export,
+        recorded=past,
+        mode=Mode.RUN if idle is None else Mode.HOLD,
+        slots=slots,
+        renamed_from=past.name if past and past.name != export.name else None,
+        idle=idle or "",
+    )
 
 
 def _slot(

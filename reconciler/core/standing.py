@@ -12,7 +12,7 @@ from reconciler.core.ports import ClaimWrite
 
 if TYPE_CHECKING:
     from reconciler.core.diff import Step
-    from reconciler.core.model import Claim
+    from reconciler.core.record import Claim
 
 
 @dataclass(slots=True)
@@ -50,9 +50,11 @@ class Standing:
         held_back = {slot for slot in had - wanted if slot in step.remove and slot not in self.removed}
         gained = {slot for slot in wanted - had if slot not in step.add or slot in self.added}
         slots = tuple(sorted((had & wanted) | held_back | gained))
-        if new is not None and (self.sent or not step.push):
+        sent = self.sent or not step.push
+        if new is not None and sent:
             return ClaimWrite(number, step.key, new.digest, slots)
-        if old is None or (new is None and not slots):
+        # Whoever lets a person go stays recorded until the contact is sent, or a run that is cut off would forget to.
+        if old is None or (new is None and not slots and sent):
             return ClaimWrite(number, step.key, None)
         return ClaimWrite(number, step.key, old.digest, slots)
 

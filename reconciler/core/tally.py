@@ -6,13 +6,14 @@ import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from reconciler.core.digest import UNKNOWN
 from reconciler.core.plan import Counts, Requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reconciler.core.diff import Merge, Step
-    from reconciler.core.model import Claim
+    from reconciler.core.record import Claim
 
 BATCH = 100
 """The most people that Autopilot takes in one bulk request (grade A)."""
@@ -25,6 +26,7 @@ class Tally:
         self.people = 0
         self.create: Counter[int] = Counter()
         self.update: Counter[int] = Counter()
+        self.rewritten: Counter[int] = Counter()
         self.unchanged: Counter[int] = Counter()
         self.leave: Counter[int] = Counter()
         self.removals: Counter[int] = Counter()
@@ -97,6 +99,8 @@ class Tally:
             self.leave[number] += 1
         elif before != after:
             self.update[number] += 1
+            # Who is sent whole for want of knowledge has not changed in the source, which is what the rule is about.
+            self.rewritten[number] += before.digest not in {after.digest, UNKNOWN}
         else:
             self.unchanged[number] += 1
 

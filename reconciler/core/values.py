@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+import sys
 from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 SAFE = 2**53 - 1
 """The largest whole number that every JSON reader keeps exactly (RFC 8259, section 6)."""
 
+_LARGEST = int(sys.float_info.max)
 _WHOLE = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)")
 _NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)?(?:\.\d*)?(?:[eE][+-]?\d{1,3})?")
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
@@ -38,10 +40,10 @@ def text(value: object) -> str:
     match value:
         case bool():
             return '"true"' if value else '"false"'
-        case int() | Decimal():
+        case int():
             return f'"{value}"'
-        case float() if math.isfinite(value):
-            return f'"{value!r}"'
+        case float() | Decimal() if math.isfinite(value):
+            return f'"{value}"'
         case dt.date():
             return f'"{value.isoformat()}"'
     raise WrongType
@@ -49,6 +51,8 @@ def text(value: object) -> str:
 
 def whole(value: object) -> str:
     """Give a whole number; text may have blanks around it and thousands separators, as `60,000 ` has."""
+    if type(value) is str and len(value) < 16 and value.isascii() and value.isdecimal():  # noqa: PLR2004  # below SAFE
+        return str(int(value))
     match value:
         case bool():
             raise WrongType
@@ -70,6 +74,8 @@ def fraction(value: object) -> str:
     match value:
         case bool():
             raise WrongType
+        case int() if abs(value) > _LARGEST:
+            raise WrongType
         case int() | float() | Decimal():
             number = float(value)
         case str() if len(value) < 60 and _NUMBER.fullmatch(value.strip()):  # noqa: PLR2004  # no number is that long
@@ -81,7 +87,7 @@ def fraction(value: object) -> str:
             raise WrongType
     if not math.isfinite(number):
         raise WrongType
-    return repr(number)
+    return repr(number + 0.0)  # -0.0 and 0.0 are equal, so which of them is remembered would depend on the order
 
 
 def truth(value: object) -> str:
@@ -136,7 +142,7 @@ def converter(kind: FieldKind | None, formats: tuple[str, ...] = ()) -> Callable
         case None | FieldKind.STRING:
             return text
         case FieldKind.INTEGER:
-            return _remembered(whole)
+            return whole
         case FieldKind.FLOAT:
             return _remembered(fraction)
         case FieldKind.BOOLEAN:

@@ -202,3 +202,11 @@ class Autopilot(AutopilotReader):
         """Take a contact off a list. A contact or list that is gone, or a membership that is not there, is success."""
         with contextlib.suppress(NotFound):
             self._ask("DELETE", "/list/{id}/contact/{id}", list_id, contact_id)
+
+    def erase(self, contact: str) -> bool:
+        """Delete a contact, by id or address, which takes it off every list; False: there is none any more."""
+        try:
+            self._ask("DELETE", "/contact/{id}", contact)
+        except NotFound:
+            return False
+        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from reconciler.core.errors import ListMissing, NotFound, Refused, Unauthorized, Unavailable
@@ -50,21 +51,32 @@ class AutopilotReader:
         """Stream a list's members, page by page: (contact id, address lower-cased or empty). Raises also midway."""
         pattern, ids = "/list/{id}/contacts", [list_id]
         seen: set[str] = set()
+        least, read = sys.maxsize, 0
         while True:
             page = wire.members(self._ask("GET", pattern, *ids))
             if page is None:
                 raise Unavailable(f"GET {pattern}: the answer has no contacts")
-            people, bookmark = page
-            yield people
-            if not bookmark or bookmark in seen:  # a bookmark that comes again would never end
-                return
-            seen.add(bookmark)
-            pattern, ids = "/list/{id}/contacts/{id}", [list_id, bookmark]
+            least, read = min(least, page.total), read + len(page.people)
+            yield page.people
+            if not page.bookmark or page.bookmark in seen:  # a bookmark that comes again would never end
+                break
+            seen.add(page.bookmark)
+            pattern, ids = "/list/{id}/contacts/{id}", [list_id, page.bookmark]
+        if read < least:  # who was left out would be taken for gone
+            raise Unavailable(f"GET {pattern}: the list has {least:,} contacts, and {read:,} were given")
 
     def on_list(self, list_id: str, contact: str) -> bool:
         """Tell whether a contact, by id or address, is on the list."""
         try:
             self._ask("GET", "/list/{id}/contact/{id}", list_id, contact)
+        except NotFound:
+            return False
+        return True
+
+    def known(self, contact: str) -> bool:
+        """Tell whether there is a contact of this id or address."""
+        try:
+            self._ask("GET", "/contact/{id}", contact)
         except NotFound:
             return False
         return True

@@ -6,7 +6,7 @@ Pure. Answers may have any shape: what is not as expected is left out, never an 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.core.autopilot_fields import RESERVED_FIELDS, STANDARD_FIELDS
 from reconciler.core.ports import Account
@@ -96,13 +96,22 @@ def titles(data: object) -> Mapping[str, tuple[str, ...]] | None:
     return {title: tuple(sorted(ids)) for title, ids in found.items()}
 
 
-def members(data: object) -> tuple[list[tuple[str, str]], str] | None:
-    """Give (contact id, address) of a page of contacts, and the bookmark of the next; None when it is no such page."""
+class Page(NamedTuple):
+    """A page of contacts: (contact id, address) of each, the bookmark of the next, and how many there are in all."""
+
+    people: list[tuple[str, str]]
+    bookmark: str
+    total: int
+
+
+def members(data: object) -> Page | None:
+    """Read a page of contacts; None when it is no such page. A total that is missing claims nothing."""
     contacts = data.get("contacts") if isinstance(data, dict) else None
-    if not isinstance(contacts, list):
+    if not isinstance(data, dict) or not isinstance(contacts, list):
         return None
     people = [(text(each, "contact_id"), text(each, "Email").strip().lower()) for each in contacts]
-    return people, text(data, "bookmark")
+    total = data.get("total_contacts")
+    return Page(people, text(data, "bookmark"), total if type(total) is int else 0)
 
 
 def account(data: object) -> Account:

@@ -6,22 +6,23 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.core.errors import DestinationError, SecretMissing
-from reconciler.core.model import ExportRun, RunStatus
+from reconciler.core.errors import DestinationError, SecretMissing, Stopped
 from reconciler.core.plan import Action
 from reconciler.core.planning import settings
+from reconciler.core.record import ExportRun, RunStatus
 from reconciler.core.roster import Mode
 from reconciler.flow.courier import Courier
 from reconciler.flow.listing import establish
 from reconciler.flow.outbox import Outbox
+from reconciler.flow.patience import Attended, Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.core.digest import Digests
-    from reconciler.core.model import Run
     from reconciler.core.plan import ExportPlan, Plan
     from reconciler.core.ports import Destination, Ledger
+    from reconciler.core.record import Run
     from reconciler.core.roster import Entry
     from reconciler.flow.journal import Delivery
     from reconciler.flow.outside import Outside
@@ -38,6 +39,13 @@ class Means:
     outside: Outside
     digests: Digests
     stop: Callable[[], bool]
+    progress: Callable[[int], None]
+
+
+def begun(plan: Plan) -> tuple[ExportRun, ...]:
+    """Give the exports that a run sets out to change, so that a run which is cut off still says which they were."""
+    busy = (export for export in plan.exports if export.action in BUSY)
+    return tuple(replace(_untouched(export), status=RunStatus.RUNNING) for export in busy)
 
 
 def carry_out(plan: Plan, prepared: tuple[Prepared, ...], means: Means, run: Run) -> Run:
@@ -48,8 +56,9 @@ def carry_out(plan: Plan, prepared: tuple[Prepared, ...], means: Means, run: Run
     means.ledger.start(run)
     results: list[ExportRun] = [_untouched(export) for export in plan.idle]
     requests = 0
+    patience = Patience(means.stop, means.outside.clock)
     for one in prepared:
-        done, sent = _connection(one, means)
+        done, sent = _connection(one, means, patience)
         results += done
         requests += sent
     status = _overall(results, stopped=means.stop())
@@ -65,7 +74,7 @@ def _overall(results: list[ExportRun], *, stopped: bool) -> RunStatus:
     return RunStatus.FAILED if failed else RunStatus.SUCCESSFUL
 
 
-def _connection(one: Prepared, means: Means) -> tuple[list[ExportRun], int]:
+def _connection(one: Prepared, means: Means, patience: Patience) -> tuple[list[ExportRun], int]:
     """Push one connection; gives what came of each export, and the requests that it took."""
     plans = one.judged.plan.exports
     if one.connection is None:
@@ -82,7 +91,9 @@ def _connection(one: Prepared, means: Means) -> tuple[list[ExportRun], int]:
         return [_ended(export, RunStatus.FAILED, str(error)) for export in plans], 0
     with closing(destination):
         try:
-            delivery = _push(one, destination, means)
+            delivery = _push(one, destination, means, patience)
+        except Stopped as error:
+            done = [_ended(export, RunStatus.CANCELED, str(error)) for export in plans]
         except DestinationError as error:
             done = [_ended(export, RunStatus.FAILED, str(error)) for export in plans]
         else:
@@ -90,11 +101,12 @@ def _connection(one: Prepared, means: Means) -> tuple[list[ExportRun], int]:
         return done, destination.requests()
 
 
-def _push(one: Prepared, destination: Destination, means: Means) -> Delivery:
+def _push(one: Prepared, destination: Destination, means: Means, patience: Patience) -> Delivery:
     assert one.connection is not None
+    attended = Attended(destination, patience)
     ledger, entries = means.ledger, one.judged.roster.entries
     running = [e for e in entries if e.mode is Mode.RUN and e.number not in one.judged.blocked]
-    lists = establish(one.name, _wanted(one), destination, ledger, means.digests)
+    lists = establish(one.name, _wanted(one), attended, ledger, means.digests)
     missing = {slot for entry in running for slot in entry.slots if slot not in lists.ids}
     for entry in running:
         if entry.renamed_from is not None:
@@ -108,7 +120,8 @@ def _push(one: Prepared, destination: Destination, means: Means) -> Delivery:
         lists=lists.ids,
         made=frozenset(lists.made),
         names={entry.number: entry.name for entry in entries},
-        stop=means.stop,
+        patience=patience,
+        progress=means.progress,
     )
     courier.delivery.faults.extend(lists.faults)
     outbox = Outbox(
@@ -166,11 +179,12 @@ def _result(export: ExportPlan, one: Prepared, delivery: Delivery) -> ExportRun:
         rejected=refused,
         excluded=export.excluded,
         reasons=tuple(reasons),
+        allowed=tuple(map(str, export.allowed)),
     )
 
 
 def _status(reasons: list[str], delivery: Delivery) -> RunStatus:
-    if delivery.stopped and not delivery.faults:
+    if delivery.stopped and not delivery.halted:
         return RunStatus.CANCELED
     return RunStatus.FAILED if reasons else RunStatus.SUCCESSFUL
 
@@ -193,4 +207,5 @@ def _untouched(export: ExportPlan) -> ExportRun:
         unchanged=export.profiles.unchanged,
         excluded=export.excluded,
         reasons=tuple(reason.message for reason in export.reasons),
+        allowed=tuple(map(str, export.allowed)),
     )

@@ -6,12 +6,13 @@ sent.
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, assert_never
 
-from reconciler.core.errors import ContactMissing, DestinationError, ListMissing, Refused, Unauthorized
+from reconciler.core.errors import ContactMissing, DestinationError, ListMissing, Refused, Stopped, Unauthorized
 from reconciler.core.ports import Pushed
+from reconciler.flow.crew import Crew
 from reconciler.flow.journal import Journal, concerned
 from reconciler.flow.parcels import NO_LIST, Bulk, Join, Leave, Parcel, Receipt, Single, item, standings
 from reconciler.flow.probe import probe
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.core.standing import Standing
     from reconciler.flow.journal import Delivery
     from reconciler.flow.outbox import Outbox
+    from reconciler.flow.patience import Patience
 
 MOST = 16
 """Requests in flight at most: enough for 20 a second at 500 ms each, and more threads only get in each other's way."""
@@ -49,10 +51,13 @@ class Courier:
         lists: Mapping[int, str],
         made: frozenset[int],
         names: Mapping[int, str],
-        stop: Callable[[], bool],
+        patience: Patience,
+        progress: Callable[[int], None],
     ) -> None:
         self._connection, self._destination, self._ledger, self._clock = connection, destination, ledger, clock
-        self._lists, self._made, self._names, self._stop = lists, made, names, stop
+        self._lists, self._made, self._names, self._patience = lists, made, names, patience
+        self._progress = progress
+        self._flying: dict[int, Parcel] = {}
         self._halted = self._probing = False
         self._journal = Journal(connection, ledger, names)
         self.vanished: set[int] = set()
@@ -63,28 +68,36 @@ class Courier:
         return self._journal.delivery
 
     def deliver(self, outbox: Outbox, rate: float) -> Delivery:
-        """Send everything; returns when the last answer is recorded. Raises StateError: then nothing more is sent."""
-        flying: dict[Future[Receipt], Parcel] = {}
+        """Send everything; returns when the last answer is recorded, or when the run's patience is over.
+
+        Raises StateError at once: nothing more can be recorded, so no answer is waited for.
+        """
         most = width(rate)
-        with ThreadPoolExecutor(most, thread_name_prefix="push") as pool:
+        crew: Crew[Receipt] = Crew(most)
+        try:
             while True:
-                parcels = self._next(outbox, most - len(flying))
+                parcels = self._next(outbox, most - len(self._flying))
                 self._record(outbox, parcels)
                 for parcel in parcels:
-                    flying[pool.submit(self._send, parcel)] = parcel
-                if not flying:
-                    if outbox.drained or self._halted or self._stop():
-                        break
-                    continue
-                done, _ = wait(flying, return_when=FIRST_COMPLETED)
-                for future in done:
-                    del flying[future]
-                    self._take(outbox, future.result())
+                    self._flying[id(parcel)] = parcel
+                    crew.begin(partial(self._send, parcel))
+                if self._over(outbox):
+                    break
+                for receipt in crew.ended():
+                    del self._flying[id(receipt.parcel)]
+                    self._take(outbox, receipt)
+        finally:
+            crew.leave()
         return self._conclude(outbox)
+
+    def _over(self, outbox: Outbox) -> bool:
+        if self._flying:
+            return self._patience.over()
+        return outbox.drained or self._halted or self._patience.stopped()
 
     def _next(self, outbox: Outbox, room: int) -> list[Parcel]:
         parcels: list[Parcel] = []
-        while len(parcels) < room and not (self._probing or self._halted or self._stop()):
+        while len(parcels) < room and not (self._probing or self._halted or self._patience.stopped()):
             parcel = outbox.take()
             if parcel is None:
                 break
@@ -127,10 +140,13 @@ class Courier:
         if receipt.error is not None:
             self._fail(outbox, receipt.parcel, receipt.error)
             return
-        self._journal.settle(receipt.parcel)
+        accepted = receipt.pushed.accepted
+        left_out = [standing for standing in standings(receipt.parcel) if standing.step.key not in accepted]
+        self._journal.settle(receipt.parcel, left_out)
+        self._progress(len(accepted))
         for standing in standings(receipt.parcel):
             key = standing.step.key
-            if key in receipt.pushed.accepted:
+            if key in accepted:
                 _advanced(standing, receipt)
                 self._journal.acknowledge(standing)
                 outbox.advance(standing)
@@ -154,6 +170,10 @@ class Courier:
                 for standing in standings(parcel):
                     outbox.advance(standing)
                 return
+            case _, Stopped():
+                for standing in standings(parcel):
+                    outbox.drop(standing)
+                return
             case _, Unauthorized() | Refused():
                 self._halted = True
             case _:
@@ -173,7 +193,13 @@ class Courier:
         self._journal.write(parcels)
 
     def _conclude(self, outbox: Outbox) -> Delivery:
-        self.delivery.stopped = self._halted or self._stop()
+        self.delivery.halted = self._halted
+        self.delivery.stopped = self._halted or self._patience.stopped()
+        if self._flying:
+            self._fault(f"{len(self._flying)} requests got no answer in time; the next run finds out what came of them")
+            for parcel in self._flying.values():
+                for standing in standings(parcel):
+                    outbox.drop(standing)
         for standing in outbox.unfinished:
             self.delivery.unfinished.update(concerned(standing))
         return self.delivery

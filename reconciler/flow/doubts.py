@@ -1,7 +1,8 @@
-"""Clears up what a run that was cut off left in doubt: who may be on a list without being recorded there.
+"""Clears up what a run that was cut off left in doubt: who may be on a list, or off it, without being recorded so.
 
-Most doubts need no look: whoever is still wanted on the list is sent again, which is safe. Only for people who are not
-wanted any more is the list read, because they would stay on it for ever; who is found there is recorded, and so leaves.
+Most doubts need no look: whoever is still wanted is sent and put on the list again, which is safe. Only for people who
+are not wanted any more is the list read, because they would stay on it for ever; who is found there is recorded, and so
+leaves.
 """
 
 from __future__ import annotations
@@ -9,22 +10,23 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from reconciler.core.digest import SIZE
-from reconciler.core.model import Claim
+from reconciler.core.digest import UNKNOWN
 from reconciler.core.ports import Acknowledged, ClaimWrite
+from reconciler.core.record import Claim
 from reconciler.flow.parcels import NO_LIST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.core.digest import Digests
-    from reconciler.core.model import Intent
     from reconciler.core.ports import Destination, Ledger
+    from reconciler.core.record import Intent
     from reconciler.flow.outside import Outside
     from reconciler.flow.plan import Prepared
 
-UNKNOWN = bytes(SIZE)
-"""The digest of a content that nobody acknowledged: it differs from every content, so that it is sent again."""
+
+Held = dict[tuple[bytes, int], Claim]
+"""Claims by person and export."""
 
 
 def clear_up(one: Prepared, ledger: Ledger, outside: Outside, digests: Digests) -> bool:
@@ -37,55 +39,75 @@ def clear_up(one: Prepared, ledger: Ledger, outside: Outside, digests: Digests) 
     concerned = [doubt for doubt in doubts if doubt.export in running]
     if not concerned or one.connection is None:
         return False
-    unwanted = _unwanted(one, concerned)
-    found: list[Claim] = []
+    keys = {key for doubt in concerned for key in doubt.keys}
+    recorded = {(c.key, c.export): c for c in ledger.claims(one.recorded_name) if c.key in keys}
+    sure = recorded | _unsure(one, concerned, recorded)
+    unwanted = _unwanted(one, concerned, recorded)
     contacts: dict[bytes, str] = {}
     if unwanted:
-        found, contacts = _look(one, unwanted, ledger, outside, digests)
+        contacts = _look(one, unwanted, sure, ledger, outside, digests)
     settled = tuple({(doubt.serial, doubt.number) for doubt in concerned})
-    claims = tuple(ClaimWrite(c.export, c.key, c.digest, c.slots) for c in found)
-    ledger.commit(one.recorded_name, Acknowledged(claims=claims, contacts=dict(contacts), settled=settled))
-    return bool(found)
+    changed = [claim for place, claim in sure.items() if recorded.get(place) != claim]
+    writes = tuple(ClaimWrite(c.export, c.key, c.digest, c.slots) for c in changed)
+    ledger.commit(one.recorded_name, Acknowledged(claims=writes, contacts=dict(contacts), settled=settled))
+    return bool(changed)
 
 
-def _unwanted(one: Prepared, doubts: list[Intent]) -> dict[int, dict[bytes, int]]:
-    """Give, by slot, the people in doubt whom no export wants on that list now, with the export that did."""
+def _unsure(one: Prepared, doubts: list[Intent], recorded: Held) -> Held:
+    """Give claims without what may be so no more, where it is wanted: it is sent and made again.
+
+    The contact may hold what was sent since, and whoever is wanted on a list again may have been taken off it.
+    """
+    slots: dict[bytes, set[int]] = {}
+    for doubt in doubts:
+        for key in doubt.keys:
+            slots.setdefault(key, set()).add(doubt.slot)
+    unsure: Held = {}
+    for (key, export), claim in recorded.items():
+        wanted = {each.export: each for each in one.judged.merge.wanted(key)}
+        again = slots[key].intersection(slot for each in wanted.values() for slot in each.slots)
+        same = export in wanted and wanted[export].digest == claim.digest
+        kept = tuple(slot for slot in claim.slots if slot not in again)
+        unsure[key, export] = claim._replace(digest=UNKNOWN if same else claim.digest, slots=kept)
+    return unsure
+
+
+def _unwanted(one: Prepared, doubts: list[Intent], recorded: Held) -> dict[int, dict[bytes, int]]:
+    """Give, by slot, the people in doubt who are neither wanted nor recorded on that list, with the export that did."""
+    held = {(claim.key, slot) for claim in recorded.values() for slot in claim.slots}
     unwanted: dict[int, dict[bytes, int]] = {}
     for doubt in doubts:
         if doubt.slot == NO_LIST:
             continue
         for key in doubt.keys:
-            if not one.judged.merge.wants(key, doubt.slot):
+            if (key, doubt.slot) not in held and not one.judged.merge.wants(key, doubt.slot):
                 unwanted.setdefault(doubt.slot, {})[key] = doubt.export
     return unwanted
 
 
-def _look(
+def _look(  # where, whom, what is known of them, and the three parts that it takes
     one: Prepared,
     unwanted: Mapping[int, Mapping[bytes, int]],
+    claims: Held,
     ledger: Ledger,
     outside: Outside,
     digests: Digests,
-) -> tuple[list[Claim], dict[bytes, str]]:
-    """Read the lists in doubt, and give a claim and a contact id for everybody in doubt who is there."""
+) -> dict[bytes, str]:
+    """Read the lists in doubt, note everybody in doubt who is there among `claims`, and give their contact ids."""
     assert one.connection is not None
     name = one.recorded_name
     lists = {entry.slot: entry.list_id for entry in ledger.lists(name)}
     foreign = ledger.foreign(name)
-    there: dict[tuple[bytes, int], set[int]] = {}
     contacts: dict[bytes, str] = {}
     with closing(outside.destination(one.connection)) as destination:
         for slot in sorted(unwanted.keys() & lists.keys()):
             for key, contact in _members(destination, lists[slot], digests).items():
                 if key in unwanted[slot] and slot not in foreign.get(key, ()):
-                    there.setdefault((key, unwanted[slot][key]), set()).add(slot)
+                    place = key, unwanted[slot][key]
+                    past = claims.get(place, Claim(*place, UNKNOWN, ()))
+                    claims[place] = past._replace(slots=tuple(sorted({*past.slots, slot})))
                     contacts[key] = contact
-    recorded = {(c.key, c.export): c for c in ledger.claims(name) if (c.key, c.export) in there}
-    claims = []
-    for (key, export), slots in there.items():
-        past = recorded.get((key, export), Claim(key, export, UNKNOWN, ()))
-        claims.append(past._replace(slots=tuple(sorted({*past.slots, *slots}))))
-    return claims, contacts
+    return contacts
 
 
 def _members(destination: Destination, list_id: str, digests: Digests) -> dict[bytes, str]:

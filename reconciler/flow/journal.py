@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from reconciler.core.model import Intent, Reject
 from reconciler.core.ports import Acknowledged
+from reconciler.core.record import Intent, Reject
 from reconciler.flow.parcels import Leave, Parcel, standings
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Delivery:
-    """What came of a connection's run, in people by export number, and why it is not whole."""
+    """What came of a connection's run, in people by export number, and why it is not whole.
+
+    `halted`: the destination would not take any more. `stopped`: that, or somebody asked the run to end.
+    """
 
     created: Counter[int] = field(default_factory=Counter)
     updated: Counter[int] = field(default_factory=Counter)
@@ -27,6 +30,7 @@ class Delivery:
     rejected: Counter[int] = field(default_factory=Counter)
     unfinished: Counter[int] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+    halted: bool = False
     stopped: bool = False
 
 
@@ -39,6 +43,7 @@ class Journal:
         self._contacts: dict[bytes, str | None] = {}
         self._rejects: list[Reject] = []
         self._settled: list[tuple[int, int]] = []
+        self._doubts: list[Intent] = []
         self._numbers: dict[int, int] = {}
         self._requests = 0
         identity = ledger.identity()
@@ -66,15 +71,16 @@ class Journal:
             self.delivery.rejected[number] += 1
             self._rejects.append(Reject(self._connection, self._names[number], standing.step.key, reason))
 
-    def settle(self, parcel: Parcel) -> None:
-        """Note that a request is in doubt no more."""
+    def settle(self, parcel: Parcel, left_out: Sequence[Standing] = ()) -> None:
+        """Note that a request is in doubt no more, but for those whom its answer left out: they may have been taken."""
         number = self._numbers.pop(id(parcel), None)
         if number is not None:
             self._settled.append((self._serial, number))
+            self._doubts.extend(self._intents(number, parcel, left_out))
 
     def write(self, parcels: Sequence[Parcel]) -> None:
         """Write what is known, and what is about to be sent. When it returns, it is on disk. Raises StateError."""
-        intents = tuple(intent for parcel in parcels for intent in self._intend(parcel))
+        intents = (*self._doubts, *(intent for parcel in parcels for intent in self._intend(parcel)))
         if not (intents or self._settled or self._claims or self._rejects):
             return
         batch = Acknowledged(
@@ -85,23 +91,24 @@ class Journal:
             rejects=tuple(self._rejects),
         )
         self._ledger.commit(self._connection, batch)
-        for kept in (self._claims, self._contacts, self._settled, self._rejects):
+        for kept in (self._claims, self._contacts, self._doubts, self._settled, self._rejects):
             kept.clear()
 
     def _intend(self, parcel: Parcel) -> Iterator[Intent]:
-        """Say who is about to be put on which list. A membership about to end stays recorded until it has ended."""
-        if isinstance(parcel, Leave):
-            return
         self._requests += 1
         self._numbers[id(parcel)] = self._requests
+        return self._intents(self._requests, parcel, standings(parcel))
+
+    def _intents(self, number: int, parcel: Parcel, people: Sequence[Standing]) -> Iterator[Intent]:
+        """Say who is about to be put on which list, or taken off it."""
         keys: dict[int, list[bytes]] = {}
-        for standing in standings(parcel):
-            after = standing.step.after
-            # Any export that wants the list will do: through it the doubt is cleared up by a later run.
-            export = next((claim.export for claim in after if parcel.slot in claim.slots), after[0].export)
+        for standing in people:
+            claims = standing.step.before if isinstance(parcel, Leave) else standing.step.after
+            # Any export that leads to the list will do: through it the doubt is cleared up by a later run.
+            export = next((claim.export for claim in claims if parcel.slot in claim.slots), claims[0].export)
             keys.setdefault(export, []).append(standing.step.key)
         for export, whom in keys.items():
-            yield Intent(self._serial, self._requests, export, parcel.slot, tuple(whom))
+            yield Intent(self._serial, number, export, parcel.slot, tuple(whom))
 
 
 def concerned(standing: Standing) -> list[int]:

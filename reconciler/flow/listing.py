@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from reconciler.core.errors import DestinationError, Unauthorized
-from reconciler.core.model import RecordedList
+from reconciler.core.record import RecordedList
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reconciler.core.digest import Digests
-    from reconciler.core.ports import Destination, Ledger
+    from reconciler.core.ports import Ledger
+
+
+class Titles(Protocol):
+    """What is needed of a destination: its lists, and who is on them."""
+
+    def lists(self) -> Mapping[str, tuple[str, ...]]:
+        """Give the ids of the lists by title."""
+        ...
+
+    def make_list(self, title: str) -> str:
+        """Find the list of this title or make it, and give its id."""
+        ...
+
+    def members(self, list_id: str) -> Iterator[Sequence[tuple[str, str]]]:
+        """Stream a list's members, page by page: (contact id, address)."""
+        ...
 
 
 @dataclass(slots=True)
@@ -25,7 +41,7 @@ class Lists:
 
 
 def establish(
-    connection: str, wanted: Iterable[tuple[int, str]], destination: Destination, ledger: Ledger, digests: Digests
+    connection: str, wanted: Iterable[tuple[int, str]], destination: Titles, ledger: Ledger, digests: Digests
 ) -> Lists:
     """Give every list that is recorded, and those of `wanted` (slot, title), each found by its title or made once.
 
@@ -36,6 +52,7 @@ def establish(
     missing = sorted(wanted)
     known = destination.lists() if missing else {}
     for slot, title in missing:
+        ledger.drop_list(connection, slot)  # what a run that was cut off noted of a list that had this number
         try:
             list_id = destination.make_list(title)
             if title in known:
@@ -53,7 +70,7 @@ def establish(
 
 
 def _note_members(  # where, what, and the three parts that it takes
-    connection: str, slot: int, list_id: str, destination: Destination, ledger: Ledger, digests: Digests
+    connection: str, slot: int, list_id: str, destination: Titles, ledger: Ledger, digests: Digests
 ) -> None:
     for page in destination.members(list_id):
         keys = [digests.person(address) for _, address in page if address]

@@ -73,10 +73,12 @@ class Outbox:
                 self._expected[slot] -= 1
         if standing.done:
             return
-        stops = [slot for slot in step.add if slot not in standing.added and slot not in self.closed]
+        stops: Sequence[int] = step.add
+        if standing.added or self.closed:
+            stops = [slot for slot in stops if slot not in standing.added and slot not in self.closed]
         if not stops and step.push and not standing.sent:
-            stops = [NO_LIST]
-        leaving = next((slot for slot in step.remove if slot not in standing.removed), None)
+            stops = (NO_LIST,)
+        leaving = next((slot for slot in step.remove if slot not in standing.removed), None) if step.remove else None
         if leaving is not None and standing.contact_id is not None:
             self._ready.append(Leave(standing, leaving, standing.contact_id))
             self._expect(step.key, stops)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reconciler.core.allow import Allowance
     from reconciler.core.model import Connection
     from reconciler.core.model import Source as DeclaredSource
     from reconciler.core.ports import Addresses, Clock, Destination, Source, Wire
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 class Outside:
     """Openers of sources and destinations by declaration, the judge of addresses, and the clock.
 
-    `suppressed` gives the addresses and the digests (hexadecimal) that no export may send.
+    `suppressed` gives (file:line, text) for each address or digest (hexadecimal) that no export may send; `erased`
+    gives the keys of those whom `forget` erased, whatever ledger is in its place now.
     """
 
     source: Callable[[DeclaredSource], Source]
@@ -25,13 +27,19 @@ class Outside:
     destination: Callable[[Connection], Destination]
     addresses: Addresses
     clock: Clock
-    suppressed: Callable[[], tuple[str, ...]]
+    suppressed: Callable[[], tuple[tuple[str, str], ...]]
+    erased: Callable[[], frozenset[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a run was asked to do: which exports, for which trigger, and whether contacts are kept to be pushed."""
+    """What a run was asked to do: which exports, for which trigger, and whether contacts are kept to be pushed.
+
+    `allowances` has the safety rules that may be broken once; `refresh`: Autopilot is looked at first.
+    """
 
     exports: tuple[str, ...] = ()
     trigger: str = "demand"
     keep: bool = False
+    allowances: tuple[Allowance, ...] = ()
+    refresh: bool = False

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from reconciler.core.digest import Digests
     from reconciler.core.model import Connection, Declarations, Export
     from reconciler.core.planning import Judged
-    from reconciler.core.ports import LedgerReader
     from reconciler.core.roster import Roster
     from reconciler.flow.outside import Outside, Request
+    from reconciler.flow.overlay import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class Prepared:
 
 
 def prepare(
-    declarations: Declarations, ledger: LedgerReader, outside: Outside, digests: Digests, request: Request
+    declarations: Declarations, ledger: Record, outside: Outside, digests: Digests, request: Request
 ) -> tuple[Plan, tuple[Prepared, ...]]:
     """Read, merge and judge every connection. Raises ReconcilerError for a name that nothing has."""
     recorded = {name: [r.name for r in ledger.exports(name)] for name in ledger.connections()}
     _check_names(declarations, recorded, request)
     prepared = []
-    with Library(declarations, outside, digests) as library:
-        for name, old in sorted(_connections(declarations, recorded).items()):
+    with Library(declarations, outside, digests, ledger.suppressed()) as library:
+        for name, old in sorted(recorded_names(declarations, recorded).items()):
             prepared.append(_prepare(name, old, declarations, ledger, library, request))
     idle = tuple(_detached(e) for e in declarations.exports.values() if e.connection is None)
     return Plan(tuple(p.judged.plan for p in prepared), idle), tuple(prepared)
@@ -49,14 +49,15 @@ def prepare(
 
 def _check_names(declarations: Declarations, recorded: Mapping[str, list[str]], request: Request) -> None:
     known = {*declarations.exports, *(name for names in recorded.values() for name in names)}
-    for name in request.exports:
+    asked = [("export", name) for name in request.exports] + [("allow", one.export) for one in request.allowances]
+    for option, name in asked:
         if name not in known:
             near = get_close_matches(name, known, 1)
             hint = f'; did you mean "{near[0]}"?' if near else ""
-            raise ReconcilerError(f'--export: there is no export "{name}"{hint}')
+            raise ReconcilerError(f'--{option}: there is no export "{name}"{hint}')
 
 
-def _connections(declarations: Declarations, recorded: Mapping[str, list[str]]) -> dict[str, str]:
+def recorded_names(declarations: Declarations, recorded: Mapping[str, list[str]]) -> dict[str, str]:
     """Give each connection that has exports, declared or recorded, with the name that the ledger knows it by."""
     used = {e.connection for e in declarations.exports.values()}
     names: dict[str, str] = {}
@@ -69,14 +70,15 @@ def _connections(declarations: Declarations, recorded: Mapping[str, list[str]]) 
 
 
 def _prepare(  # each is one side of the comparison
-    name: str, old: str, declarations: Declarations, ledger: LedgerReader, library: Library, request: Request
+    name: str, old: str, declarations: Declarations, ledger: Record, library: Library, request: Request
 ) -> Prepared:
     connection = declarations.connections.get(name)
     exports = [e for e in declarations.exports.values() if e.connection == name] if connection else []
     detached = {n for e in declarations.exports.values() if e.connection is None for n in (e.name, e.previous_name)}
     recorded = ledger.exports(old)
     asked = set(request.exports)
-    held = {n for n in detached if n is not None} | ({r.name for r in recorded} - asked if asked else set())
+    held = {r.name: "not asked for" for r in recorded if asked and r.name not in asked}
+    held |= {name: "detached" for name in detached if name is not None}
     rolled = roster(exports, declarations.segments, recorded, ledger.lists(old), _idle(exports, request), held)
     bench = Bench(
         name=name,
@@ -86,7 +88,8 @@ def _prepare(  # each is one side of the comparison
         claims=lambda: ledger.claims(old),
         foreign=ledger.foreign(old),
         bulk_lists=ledger.bulk_lists(old),
-        recorded=ledger.identity() is not None,
+        keyed=library.keyed,
+        allowances=request.allowances,
     )
     return Prepared(connection, name, old, judged(bench))
 

@@ -7,6 +7,7 @@ list are sent in bulk with it, and then looked up on it.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,10 +34,16 @@ def probe(
     ids = [pushed.accepted[item.key] for item in suspects if item.key in pushed.accepted]
     if not ids:
         return pushed, None
-    if all(destination.on_list(list_id, contact) for contact in ids):
+    if _all_on(destination, list_id, ids):
         return pushed, True
     clock.sleep(PATIENCE)
-    return pushed, all(destination.on_list(list_id, contact) for contact in ids)
+    return pushed, _all_on(destination, list_id, ids)
+
+
+def _all_on(destination: Destination, list_id: str, ids: Sequence[str]) -> bool:
+    """Look everybody up at the same time, because nothing else can be sent meanwhile."""
+    with ThreadPoolExecutor(len(ids)) as pool:
+        return all(pool.map(lambda contact: destination.on_list(list_id, contact), ids))
 
 
 def _suspects(destination: Destination, items: Sequence[Item], list_id: str, *, empty: bool) -> list[Item]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Self
 
 from reconciler.core.digest import SIZE
-from reconciler.core.errors import SourceError
+from reconciler.core.errors import ReconcilerError, SourceError
 from reconciler.core.model import CEILING
 from reconciler.core.people import Judge, wanted_columns
 from reconciler.core.planning import Findings
@@ -18,11 +19,16 @@ if TYPE_CHECKING:
     from reconciler.flow.outside import Outside
 
 
+_DIGEST = re.compile(rf"[0-9a-fA-F]{{{2 * SIZE}}}")
+
+
 class Library:
     """The sources of a project, each opened once and at first use. Use it as a context manager."""
 
-    def __init__(self, declarations: Declarations, outside: Outside, digests: Digests) -> None:
-        self._declarations, self._outside, self._digests = declarations, outside, digests
+    def __init__(
+        self, declarations: Declarations, outside: Outside, digests: Digests, erased: frozenset[bytes]
+    ) -> None:
+        self._declarations, self._outside, self._digests, self._erased = declarations, outside, digests, erased
         self._open: dict[str, Source] = {}
         self._stack = ExitStack()
         self._suppressed: frozenset[bytes] | None = None
@@ -33,6 +39,11 @@ class Library:
     def __exit__(self, *_: object) -> None:
         self._open.clear()
         self._stack.close()
+
+    @property
+    def keyed(self) -> bool:
+        """Whether the people found are known by digests that another process can make too."""
+        return self._digests.lasting
 
     def find(self, export: Export, connection: Connection, *, keep: bool) -> Findings:
         """Gather the people of one export."""
@@ -66,16 +77,21 @@ class Library:
         return self._open[name]
 
     def suppressed(self) -> frozenset[bytes]:
-        """Give the keys that no export may send: lines of the file are digests in hexadecimal, or addresses."""
+        """Give the keys that no export may send: those of the file, and whoever was erased. Raises ReconcilerError."""
         if self._suppressed is None:
-            self._suppressed = frozenset(self._key(line) for line in self._outside.suppressed())
+            outside = self._outside
+            listed = frozenset(self._key(place, text) for place, text in outside.suppressed())
+            self._suppressed = listed | outside.erased() | self._erased
         return self._suppressed
 
-    def _key(self, line: str) -> bytes:
-        if "@" not in line and len(line) == SIZE * 2:
-            try:
-                return bytes.fromhex(line)
-            except ValueError:
-                pass
-        address = self._outside.addresses(line)
-        return self._digests.person(address if address is not None else line.strip().lower())
+    def _key(self, place: str, text: str) -> bytes:
+        """Read a line, which may hold a person: only its place is told of one that is neither."""
+        if _DIGEST.fullmatch(text):
+            return bytes.fromhex(text)
+        address = self._outside.addresses(text)
+        if address is None:
+            raise ReconcilerError(
+                f"{place}: neither an address nor the digest of one ({2 * SIZE} hexadecimal digits), so nothing is "
+                "sent; mend the line, or begin it with # to make it a comment"
+            )
+        return self._digests.person(address)

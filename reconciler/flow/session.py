@@ -2,100 +2,76 @@
 
 from __future__ import annotations
 
-import secrets
-from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, Protocol, Self
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
 
 from reconciler.core.errors import DestinationError, SecretMissing
-from reconciler.core.model import Run, RunStatus
-from reconciler.flow.apply import Means, carry_out
+from reconciler.core.record import Run, RunStatus
+from reconciler.flow.apply import BUSY, Means, begun, carry_out
 from reconciler.flow.doubts import clear_up
+from reconciler.flow.erasing import finish
+from reconciler.flow.opened import opened, run_id
 from reconciler.flow.outside import Request
 from reconciler.flow.plan import prepare
+from reconciler.flow.refresh import look
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
-    from pathlib import Path
 
-    from reconciler.core.digest import Digests
-    from reconciler.core.model import Declarations
+    from reconciler.core.allow import Allowance
+    from reconciler.core.outcome import Erased
     from reconciler.core.plan import Plan
-    from reconciler.core.ports import Clock, Ledger
-    from reconciler.flow.outside import Outside
+    from reconciler.flow.opened import Shop
     from reconciler.flow.plan import Prepared
-
-
-class Shop(Protocol):
-    """What a session is given: openers of everything that a run needs."""
-
-    @property
-    def clock(self) -> Clock:
-        """The clock."""
-        ...
-
-    @property
-    def stop(self) -> Callable[[], bool]:
-        """Whether the run is to end."""
-        ...
-
-    def declarations(self) -> Declarations:
-        """Load what is declared."""
-        ...
-
-    def state_folder(self, declarations: Declarations | None = None) -> Path:
-        """Give the folder that holds the state."""
-        ...
-
-    def lock(self, folder: Path, wait: float) -> AbstractContextManager[object]:
-        """Take the right to write."""
-        ...
-
-    def digests(self, folder: Path, *, make: bool) -> tuple[Digests, bytes | None]:
-        """Give the digests, and the key that they are under."""
-        ...
-
-    def ledger(self, folder: Path, key: bytes) -> Ledger:
-        """Open the ledger."""
-        ...
-
-    def outside(self, declarations: Declarations) -> Outside:
-        """Give the openers of sources and destinations."""
-        ...
+    from reconciler.flow.saved import Ticket
 
 
 class Session:
-    """A run that holds the lock. Plan first, then carry out what was planned."""
+    """A run that holds the lock. Plan first, then carry out what was planned.
 
-    def __init__(self, shop: Shop, *, lock_timeout: float) -> None:
-        self._shop, self._timeout = shop, lock_timeout
+    With a `ticket` it carries out that saved plan and no other; every check of it raises PlanRefused.
+    """
+
+    def __init__(self, shop: Shop, *, lock_timeout: float, ticket: Ticket | None = None) -> None:
+        self._shop, self._timeout, self._ticket = shop, lock_timeout, ticket
         self._stack = ExitStack()
         self._prepared: tuple[Prepared, ...] = ()
+        self.unerased: tuple[Erased, ...] = ()
 
     def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            shop = self._shop
-            self._declarations = shop.declarations()
-            folder = shop.state_folder(self._declarations)
-            stack.enter_context(shop.lock(folder, self._timeout))
-            self._digests, key = shop.digests(folder, make=True)
-            assert key is not None
-            self._ledger = stack.enter_context(closing(shop.ledger(folder, key)))
-            self._outside = shop.outside(self._declarations)
-            self._stack = stack.pop_all()
+        desk = self._stack.enter_context(opened(self._shop, self._timeout))
+        self._declarations, self._digests = desk.declarations, desk.digests
+        self._ledger, self._outside = desk.ledger, desk.outside
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def plan(self, exports: tuple[str, ...], trigger: str) -> Plan:
-        """Plan afresh, and keep the people to be pushed."""
-        request = Request(exports, trigger, keep=True)
+    def plan(
+        self, exports: tuple[str, ...], trigger: str, allowances: tuple[Allowance, ...] = (), *, refresh: bool = False
+    ) -> Plan:
+        """Plan afresh, and keep the people to be pushed. Raises SecretMissing before anybody is asked to agree.
+
+        With `refresh`, or where the state was put back, what is at Autopilot is recorded first, so that the plan mends
+        it; raises DestinationError when that cannot be read. Erasures that were begun are gone on with; `unerased` has
+        those that are not done.
+        """
+        if self._ticket is not None:
+            self._ticket.admit(self._declarations, self._ledger, self._shop.clock.now())
+        request = Request(exports, trigger, keep=True, allowances=allowances)
+        self.unerased = finish(self._declarations, self._ledger, self._outside)
+        found = look(self._declarations, self._ledger, self._outside, self._digests, request, whole=refresh)
+        found.record(self._ledger)
         plan, self._prepared = self._prepare(request)
         stale = [self._clear_up(one) for one in self._prepared]  # every one of them, so not inside any()
         if any(stale):
             plan, self._prepared = self._prepare(request)
-        return plan
+        if self._ticket is not None:
+            self._ticket.match(plan)
+        for one in self._prepared:
+            if one.connection is not None and any(e.action in BUSY for e in one.judged.plan.exports):
+                self._shop.check_key(one.connection)
+        return found.told(plan, self._prepared)
 
     def _prepare(self, request: Request) -> tuple[Plan, tuple[Prepared, ...]]:
         return prepare(self._declarations, self._ledger, self._outside, self._digests, request)
@@ -107,16 +83,18 @@ class Session:
         except (DestinationError, SecretMissing):
             return False
 
-    def carry_out(self, plan: Plan, trigger: str) -> Run:
-        """Push what was planned, and record the run."""
+    def carry_out(self, plan: Plan, trigger: str, progress: Callable[[int], None] = lambda _: None) -> Run:
+        """Push what was planned, and record the run. `progress` is told of people brought up to date."""
         started = self._shop.clock.now()
         run = Run(
-            id=f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+            id=run_id(started),
             started=started,
             ended=None,
             trigger=trigger,
             status=RunStatus.RUNNING,
             checksum=plan.checksum,
+            exports=begun(plan),
+            seal=self._ticket.seal if self._ticket is not None else "",
         )
-        means = Means(self._ledger, self._outside, self._digests, self._shop.stop)
+        means = Means(self._ledger, self._outside, self._digests, self._shop.stop, progress)
         return carry_out(plan, self._prepared, means, run)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from reconciler.core.model import RunStatus
+from reconciler.core.record import RunStatus
 from reconciler.core.status import ConnectionStatus, StatusRow
 
 if TYPE_CHECKING:
     import datetime as dt
 
-    from reconciler.core.model import Declarations, Export, ExportRun, RecordedExport, Run, Schedule
+    from reconciler.core.model import Declarations, Export, Schedule
     from reconciler.core.ports import LedgerReader
+    from reconciler.core.record import ExportRun, RecordedExport, Run
 
 GONE = "no longer declared: the next run retires it"
 

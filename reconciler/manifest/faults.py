@@ -78,7 +78,7 @@ def fault(kind: str, document: Document, problem: Problem) -> Diagnostic:
         case "missing":
             return _missing(kind, document, path)
         case "nothing":
-            name = f'"{path[-1]}"' if path and isinstance(path[-1], str) else dotted(kind, path)
+            name = quote(path[-1]) if path and isinstance(path[-1], str) else dotted(kind, path)
             message = f"{name} has no value; write {example(kind, path)}, or leave it out"
             return Diagnostic(_key_place(document, path), "no-value", message)
         case _:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from reconciler.core.diagnostics import Path
     from reconciler.manifest.documents import Document
+    from reconciler.manifest.folder import Content
 
 MOST: Final = 10_000
 """Documents of a project."""
@@ -49,8 +50,39 @@ def diagnose(
     `columns` gives a source's columns and their types, or None when it cannot be read now. `predicate` judges a
     segment's predicate: None, or (offset in its text where known, one line on what is wrong).
     """
-    found = _gather(root)
-    world = found.world(root, columns, predicate)
+    found = _gather(contents(root))
+    return _judged(found, found.world(root, columns, predicate))
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What files declare, and what each document says that the core's values do not keep.
+
+    `declared` None: there is an error among `faults`. `project` is the Project when there is one and nothing is wrong
+    with its file, also where others have faults; `values` has the documents by kind and name, and `safety` are the
+    bounds of exports that set none.
+    """
+
+    declared: model.Declarations | None
+    faults: tuple[Diagnostic, ...]
+    project: model.Project | None
+    values: Mapping[tuple[str, str], object]
+    safety: model.Safety
+
+
+def survey(root: pathlib.Path, files: Iterable[Content | Diagnostic]) -> Survey:
+    """Give what `files` declare, which need not be those below `root`; `root` is where their relative paths start."""
+    found = _gather(files)
+    world = found.world(root, None, None)
+    declared, faults = _judged(found, world)
+    wrong = {d.where.file for d in faults if d.severity is Severity.ERROR}
+    places = [where for found_at in world.places.get("Project", {}).values() for where in found_at]
+    sound = len(places) == len(world.projects) == 1 and places[0].file not in wrong
+    documents = {key: document.value for key, document in world.documents.items()}
+    return Survey(declared, faults, world.project if sound else None, documents, found.bounds())
+
+
+def _judged(found: _Found, world: World) -> tuple[model.Declarations | None, tuple[Diagnostic, ...]]:
     judged = (d for rule in RULES for d in rule(world))
     faults = tidy([*found.faults, *(d for d in judged if d.where not in found.pruned)])
     if any(d.severity is Severity.ERROR for d in faults):
@@ -75,8 +107,7 @@ class _Found:
         predicate: Callable[[model.Source, model.Segment], tuple[int | None, str] | None] | None,
     ) -> World:
         """Make the core's values."""
-        projects = [shape for shape, _ in self.shapes if isinstance(shape, Project)]
-        bounds = values.safety(projects[0].spec.safety if projects else None, model.Safety())
+        bounds = self.bounds()
         made = [values.value(shape, document.marks, bounds) for shape, document in self.shapes]
         named = {(str(s.kind), s.metadata.name): document for s, document in reversed(self.shapes)}
         projects_made = tuple(v for v in made if isinstance(v, model.Project))
@@ -95,11 +126,16 @@ class _Found:
             project=projects_made[0] if projects_made else model.Project(),
         )
 
+    def bounds(self) -> model.Safety:
+        """Give the bounds of exports that set none."""
+        projects = [shape for shape, _ in self.shapes if isinstance(shape, Project)]
+        return values.safety(projects[0].spec.safety if projects else None, model.Safety())
 
-def _gather(root: pathlib.Path) -> _Found:
+
+def _gather(files: Iterable[Content | Diagnostic]) -> _Found:
     """Read every file. Faults of a document do not hide those of the next one."""
     found, count = _Found(), 0
-    for content in contents(root):
+    for content in files:
         if isinstance(content, Diagnostic):
             found.faults.append(content)
             found.whole = False

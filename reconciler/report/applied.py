@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.core.model import RunStatus
 from reconciler.core.plan import Action
+from reconciler.core.record import RunStatus
 from reconciler.report.escape import visible
 from reconciler.report.layout import Line, Style, columns, paragraph, plain, rendered, wrapped
 from reconciler.report.summary import titled
@@ -15,8 +15,8 @@ from reconciler.report.words import count, duration, elapsed, number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reconciler.core.model import ExportRun, Run
     from reconciler.core.plan import ExportPlan, Plan
+    from reconciler.core.record import ExportRun, Run
 
 STATUS_STYLES = {
     RunStatus.FAILED: Style.BAD,
@@ -56,7 +56,8 @@ def _exports(runs: Sequence[ExportRun], planned: dict[tuple[str, str], ExportPla
         if plan is not None and plan.action is Action.BLOCKED and _blocked(run):
             said += reason_lines(plan.reasons, "blocked", indent, width)
         else:
-            said += [line for reason in run.reasons for line in reason_lines_of(reason, width - indent)]
+            told = (*(f"allowed: {waiver}" for waiver in run.allowed), *run.reasons)
+            said += [line for reason in told for line in reason_lines_of(reason, width - indent)]
         first, *rest = said or ["nothing to do"]
         status = f"  {run.status.value:<{len(RunStatus.INTERRUPTED.value)}}   "
         lines.append(((status, STATUS_STYLES[run.status]), (f"{visible(run.export):<{names}}   {first}", Style.PLAIN)))

@@ -10,8 +10,8 @@ from reconciler.report.escape import FORMAT, dumps
 from reconciler.report.words import elapsed, sentence
 
 if TYPE_CHECKING:
-    from reconciler.core.model import ExportRun, Run
-    from reconciler.core.plan import ConnectionPlan, ExportPlan, Plan, Reason
+    from reconciler.core.plan import ConnectionPlan, ExportDrift, ExportPlan, Plan, Reason
+    from reconciler.core.record import ExportRun, Run
 
 
 def plan_json(plan: Plan, run: Run | None = None) -> str:
@@ -75,6 +75,7 @@ def _connection(plan: ConnectionPlan) -> dict[str, Any]:
         },
         "bulkLists": plan.bulk_lists,
         "requestsIfNot": plan.requests_if_not,
+        "look": None if plan.look is None else {"lists": plan.look.lists, "requests": plan.look.requests},
     }
 
 
@@ -101,6 +102,26 @@ def _export(plan: ExportPlan) -> dict[str, Any]:
         ],
         "renamedFrom": plan.renamed_from,
         "notes": list(plan.notes),
+        "allowed": [
+            {"rule": w.rule, "figure": w.figure, "message": w.message, "reason": w.reason} for w in plan.allowed
+        ],
+        "drift": None if plan.drift is None else _drift(plan.drift),
+    }
+
+
+def _drift(drift: ExportDrift) -> dict[str, Any]:
+    return {
+        "contacts": drift.contacts,
+        "lists": [
+            {
+                "list": one.list,
+                "takenOff": one.taken_off,
+                "added": one.added,
+                "renamedTo": one.renamed or None,
+                "vanished": one.vanished,
+            }
+            for one in drift.lists
+        ],
     }
 
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.plan import Action
 from reconciler.report.escape import code, prose
-from reconciler.report.summary import assumption, cost, heading, verdict, worst_connections_first, worst_first
+from reconciler.report.summary import (
+    assumption,
+    cost,
+    heading,
+    looked,
+    verdict,
+    worst_connections_first,
+    worst_first,
+)
 from reconciler.report.words import count, duration, left_out, listing, number
 
 if TYPE_CHECKING:
@@ -25,6 +33,9 @@ _MOVING = {Action.CREATE, Action.UPDATE, Action.RETIRE}
 _FOLDED = ("export in the details", "exports in the details")
 _CUT_ROOM = 400
 """Bytes kept for the sentence that says what was cut."""
+
+_LONGEST = 800
+"""Characters of a rule that was let through, with the reason that was given."""
 
 _MOST_SEGMENTS = 50
 """Lists named in the details of one export."""
@@ -126,7 +137,7 @@ def _row(export: ExportPlan, *, several: bool) -> str:
 
 
 def _details(connection: ConnectionPlan) -> _Part:
-    said = " ".join(sentence for sentence in (cost(connection), assumption(connection)) if sentence)
+    said = " ".join(sentence for sentence in (looked(connection), cost(connection), assumption(connection)) if sentence)
     head = f"<details><summary>{prose(heading(connection))}</summary>\n\n" + (f"{said}\n\n" if said else "")
     items = tuple(_detail(export) for export in worst_first(connection.exports))
     return _Part(head, items, "\n</details>\n\n", _FOLDED)
@@ -149,6 +160,7 @@ def _detail(export: ExportPlan) -> str:
         lines.append(f"  - {count(counts.kept, 'person', 'people')} kept")
     if any(export.excluded.values()):
         lines.append(f"  - left out: {prose(left_out(export.excluded))}")
+    lines += [f"  - allowed: {prose(str(waiver), _LONGEST)}" for waiver in export.allowed]
     lines += [f"  - {prose(note)}" for note in export.notes]
     return "".join(f"{line}\n" for line in lines)
 

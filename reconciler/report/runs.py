@@ -17,7 +17,7 @@ from reconciler.report.words import duration, elapsed, left_out, moment, number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reconciler.core.model import ExportRun, Reject, Run
+    from reconciler.core.record import ExportRun, Reject, Run
     from reconciler.core.status import ConnectionStatus, StatusRow
 
 PREFIX = 12
@@ -93,7 +93,8 @@ def run_text(
     run: Run, rejects: Sequence[Reject], *, color: bool = False, verbose: bool = False, width: int = WIDTH
 ) -> str:
     """Give one run: its exports with their reasons, and the people rejected by the beginning of their keyed digest."""
-    facts = f"Started {moment(run.started)}, trigger {visible(run.trigger)}, plan {visible(run.checksum[:PREFIX])}."
+    planned = f", plan {visible(run.checksum[:PREFIX])}" if run.checksum else ""
+    facts = f"Started {moment(run.started)}, trigger {visible(run.trigger)}{planned}."
     lines = [*paragraph(outcome(run), width), *paragraph(facts, width), plain("")]
     for done in run.exports:
         lines += _export_lines(done, width)
@@ -118,7 +119,7 @@ def _export_lines(done: ExportRun, width: int) -> list[Line]:
     lines: list[Line] = [(status, (f"{visible(done.export)}: {said}", Style.PLAIN))]
     excluded = left_out(done.excluded)
     below = [f"left out: {excluded}"] if excluded else []
-    for text in (*below, *done.reasons):
+    for text in (*below, *(f"allowed: {waiver}" for waiver in done.allowed), *done.reasons):
         lines += [plain(" " * 16 + line) for line in reason_lines_of(text, width - 16)]
     return lines
 
@@ -201,4 +202,5 @@ def _export_object(done: ExportRun) -> dict[str, Any]:
         "rejected": done.rejected,
         "excluded": {**dict.fromkeys(EXCLUSIONS, 0), **done.excluded},
         "reasons": list(done.reasons),
+        "allowed": list(done.allowed),
     }

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reconciler.core.model import RunStatus
 from reconciler.core.plan import EXCLUSIONS, Action
+from reconciler.core.record import RunStatus
+from reconciler.core.roles import Role
 from reconciler.core.status import WORDS
 from reconciler.report.escape import FORMAT
 
@@ -59,7 +60,11 @@ _CONNECTION = _object(
     requestsBy=_counts("lists", "checks", "bulk", "single", "joins", "removals"),
     bulkLists=_or_null(_FLAG) | {"description": "whether bulk requests carry their list; null: not known yet"},
     requestsIfNot=_COUNT | {"description": "what `requests` would be if bulk requests did not carry their list"},
+    look=_or_null(_counts("lists", "requests"))
+    | {"description": "what it took to look for drift; null: --refresh was not given"},
 )
+
+_LIST_DRIFT = _object(list=_TEXT, takenOff=_COUNT, added=_COUNT, renamedTo=_or_null(_TEXT), vanished=_FLAG)
 
 _EXPORT = _object(
     name=_TEXT,
@@ -73,6 +78,10 @@ _EXPORT = _object(
     segments=_many(_object(name=_TEXT, list=_TEXT, members=_COUNT, add=_COUNT, remove=_COUNT, new=_FLAG)),
     renamedFrom=_or_null(_TEXT),
     notes=_many(_TEXT),
+    allowed=_many(_object(rule=_TEXT, figure=_COUNT, message=_TEXT, reason=_TEXT))
+    | {"description": "the safety rules that were let through with `--allow`, and why"},
+    drift=_or_null(_object(contacts=_COUNT, lists=_many(_LIST_DRIFT)))
+    | {"description": "how Autopilot differs from what is recorded; null: nobody looked, or nothing was recorded"},
 )
 
 _OUTCOME = _object(status=_STATUS, sent=_COUNT, rejected=_COUNT)
@@ -108,6 +117,7 @@ _RUN = _object(
             rejected=_COUNT,
             excluded=_EXCLUDED,
             reasons=_many(_TEXT),
+            allowed=_many(_TEXT),
         )
     ),
 )
@@ -126,10 +136,37 @@ _STATUS_ROW = _object(
 
 _REJECT = _object(connection=_TEXT, export=_TEXT, person=_TEXT | {"description": "keyed digest"}, reason=_TEXT)
 
+_RECEIPT = _object(name=_TEXT, done=_FLAG, lists=_COUNT, contact=_FLAG, reason=_or_null(_TEXT))
+
 
 def _document(title: str, commands: list[str], **properties: Schema) -> Schema:
     shape = _object(format={"const": FORMAT}, command={"enum": commands}, **properties)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title} | shape
+
+
+def _of_people() -> dict[str, Schema]:
+    """Give the schemas of what is done about people outside of a run."""
+    return {
+        "forget.schema.json": _document(
+            "What `reconciler forget --output json` prints",
+            ["forget"],
+            run=_TEXT,
+            person=_TEXT | {"description": "the beginning of the keyed digest"},
+            suppressed=_FLAG,
+            done=_FLAG | {"description": "whether the person is erased in every connection"},
+            connections=_many(_RECEIPT),
+        ),
+        "import.schema.json": _document(
+            "What `reconciler import --output json` prints",
+            ["import"],
+            run=_TEXT,
+            export=_TEXT,
+            segment=_TEXT,
+            connection=_TEXT,
+            list=_object(title=_TEXT, id=_TEXT),
+            members=_counts("wanted", "unwanted", "nameless"),
+        ),
+    }
 
 
 def schemas() -> dict[str, Schema]:
@@ -158,6 +195,16 @@ def schemas() -> dict[str, Schema]:
         ),
         "show.schema.json": _document(
             "What `reconciler show --output json` prints", ["show"], run=_RUN, rejects=_many(_REJECT)
+        ),
+        **_of_people(),
+        "authorize.schema.json": _document(
+            "What `reconciler authorize --output json` prints",
+            ["authorize"],
+            allowed=_FLAG,
+            base=_TEXT | {"description": "the commit's id"},
+            head=_TEXT | {"description": "the commit's id"},
+            actors=_many(_object(name=_TEXT, role={"enum": [role.value for role in Role]})),
+            diagnostics=_DIAGNOSTICS,
         ),
         "validate.schema.json": _document(
             "What `reconciler validate --output json` prints", ["validate"], valid=_FLAG, diagnostics=_DIAGNOSTICS

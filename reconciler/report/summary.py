@@ -85,6 +85,14 @@ def assumption(connection: ConnectionPlan) -> str:
     return ""
 
 
+def looked(connection: ConnectionPlan) -> str:
+    """Say what a look for drift took; empty when nobody looked."""
+    if connection.look is None:
+        return ""
+    lists = count(connection.look.lists, "list")
+    return f"Read {lists} at Autopilot, looking for drift, in {count(connection.look.requests, 'request')}."
+
+
 def costs(plan: Plan) -> list[str]:
     """Give a sentence on the cost of each connection that has one, escaped, and on what it rests."""
     paid = [c for c in worst_connections_first(plan) if c.requests.total]

@@ -9,7 +9,7 @@ from reconciler.core.plan import Action, ExportPlan
 from reconciler.report.diagnostics import diagnostic_lines
 from reconciler.report.escape import visible
 from reconciler.report.layout import Line, Style, columns, paragraph, plain, rendered, wrapped
-from reconciler.report.summary import costs, heading, verdict, worst_connections_first, worst_first
+from reconciler.report.summary import costs, heading, looked, verdict, worst_connections_first, worst_first
 from reconciler.report.words import count, left_out, number
 
 if TYPE_CHECKING:
@@ -113,7 +113,9 @@ def _alike(exports: Sequence[ExportPlan], *, verbose: bool) -> list[ExportPlan]:
     """Let one row stand for many exports that are unchanged, or skipped for one reason, and have no more to say."""
     groups: dict[object, list[ExportPlan]] = {}
     for place, export in enumerate(exports):
-        quiet = export.action in {Action.NONE, Action.SKIPPED} and not (export.notes or export.renamed_from or verbose)
+        quiet = export.action in {Action.NONE, Action.SKIPPED} and not (
+            export.notes or export.allowed or export.renamed_from or verbose
+        )
         key = (export.action, tuple(reason.message for reason in export.reasons)) if quiet else place
         groups.setdefault(key, []).append(export)
     return [row for group in groups.values() for row in (group if len(group) <= _FEW else [_stand_in(group)])]
@@ -135,6 +137,8 @@ def _export(export: ExportPlan, moved: str, frame: _Frame) -> list[Line]:
     ]
     lines += [plain(" " * frame.body + line) for line in rest]
     lines += below
+    for waiver in export.allowed:
+        lines += paragraph(f"allowed: {visible(str(waiver))}", frame.width, indent=6, style=Style.BAD)
     for note in export.notes:
         lines += paragraph(visible(note), frame.width, indent=6, style=Style.FAINT)
     return lines
@@ -236,4 +240,6 @@ def _closing(plan: Plan, width: int) -> list[Line]:
         sentences = [f"Nothing is sent. {verdict(plan)}"]
     else:
         sentences = [*said, verdict(plan)]
+    looks = [(c.name, looked(c)) for c in plan.connections if c.look]
+    sentences = [*(visible(f"{name}: {look}") if len(looks) > 1 else look for name, look in looks), *sentences]
     return [plain(line) for sentence in sentences for line in wrapped(sentence, width)]

@@ -11,8 +11,8 @@ from reconciler.report.escape import visible
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reconciler.core.model import Run
     from reconciler.core.plan import Reason
+    from reconciler.core.record import Run
 
 _LEFT_OUT = {
     "no_consent": ("without consent", "without consent"),

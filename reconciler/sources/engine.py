@@ -130,4 +130,7 @@ class _Watch:
             while not future.done():
                 self._cursor.interrupt()  # again and again: one that comes before the engine has begun is lost
                 wait([future], _AGAIN)
-        return future.result()
+        try:
+            return future.result()
+        except UnicodeDecodeError:  # the engine cuts what it quotes, also within a character
+            raise duckdb.Error("the engine refused, in words that cannot be read") from None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from reconciler.core.errors import PredicateRefused, SourceError
+from reconciler.sources import kinds
 from reconciler.sources.tables import WRONG_TYPE
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _invalid(message: str, tables: Sequence[Table]) -> SourceError:
 def _uncast(message: str, profiles: Table) -> PredicateRefused:
     """Name the column of a cast that failed at run time: the engine says it last, and only a known name is believed."""
     found = _CAST_FROM.findall(message)
-    column = found[-1] if found and found[-1] in profiles.columns else None
+    column = found[-1] if found and found[-1] in profiles.columns and kinds.tellable(found[-1]) else None
     where = f"{column} holds a value" if column else "a column holds a value"
     example = f"TRY_CAST({column or 'column'} AS DOUBLE)"
     return PredicateRefused(

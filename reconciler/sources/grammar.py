@@ -54,9 +54,9 @@ class Writer:
         found = self._columns.get(kinds.folded(node.name))
         if found is not None:
             return Term(f"{self._table}.{kinds.name(found[0])}", found[1], column=True)
-        near = difflib.get_close_matches(kinds.folded(node.name), self._columns, 1)
+        near = difflib.get_close_matches(kinds.folded(node.name), filter(kinds.tellable, self._columns), 1)
         hint = f"; did you mean {self._columns[near[0]][0]}?" if near else ""
-        if node.this.args.get("quoted") and not near:
+        if node.this.args.get("quoted") and not near and node.name.isprintable():
             hint = f"; a text is written in single quotes: {kinds.literal(node.name[:40])}"
         raise refused(node, f"the profiles have no column {node.name[:80]!r}{hint}")
 

@@ -68,6 +68,11 @@ def folded(text: str) -> str:
     return text.encode().lower().decode()
 
 
+def tellable(column: str) -> bool:
+    """Tell whether a column's name may stand in a message: without a header it may be a person's address."""
+    return column.isprintable() and "@" not in column
+
+
 def literal(text: str) -> str:
     """Quote a text for the engine."""
     return "'" + text.replace("'", "''") + "'"

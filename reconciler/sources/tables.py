@@ -56,7 +56,7 @@ class Table:
         if (found := names.get(kinds.folded(wanted))) is not None:
             return found
         near = difflib.get_close_matches(kinds.folded(wanted), names, 1)
-        hint = f"; did you mean {names[near[0]]}?" if near and "@" not in near[0] else ""
+        hint = f"; did you mean {names[near[0]]}?" if near and kinds.tellable(near[0]) else ""
         headless = "; a file without a header needs header: false and columns" if self.cells and not hint else ""
         raise SourceError(f"{self.place.label}: there is no column {wanted!r} for {what}{hint}{headless}")
 

@@ -9,7 +9,7 @@ from reconciler.core.errors import StateError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from reconciler.core.model import Claim, Identity, Intent, RecordedExport, RecordedList, Reject, Run
+    from reconciler.core.record import Claim, Identity, Intent, RecordedExport, RecordedList, Reject, Run
 
 
 class EmptyReader:
@@ -51,6 +51,18 @@ class EmptyReader:
         """Nobody."""
         return ()
 
+    def rejected(self, connection: str) -> frozenset[bytes]:  # noqa: ARG002  # the port's
+        """Nobody."""
+        return frozenset()
+
+    def suppressed(self) -> frozenset[bytes]:
+        """Nobody."""
+        return frozenset()
+
+    def erasures(self) -> dict[str, dict[bytes, str | None]]:
+        """None begun."""
+        return {}
+
     def runs(self, export: str | None = None, limit: int = 50) -> tuple[Run, ...]:  # noqa: ARG002  # the port's
         """None yet."""
         return ()
@@ -58,6 +70,10 @@ class EmptyReader:
     def run(self, run_id: str) -> tuple[Run, tuple[Reject, ...]]:
         """Raise StateError: there is none."""
         raise StateError(f"no run {run_id!r} is recorded; nothing was ever applied here")
+
+    def used_by(self, seal: str) -> str | None:  # noqa: ARG002  # the port's
+        """No run."""
+        return None
 
     def close(self) -> None:
         """Nothing to close."""

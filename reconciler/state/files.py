@@ -31,6 +31,26 @@ class Files:
         return self.home / "state.sqlite"
 
     @property
+    def fresh(self) -> Path:
+        """A ledger that is about to be put in its place."""
+        return self.home / "state.sqlite.new"
+
+    @property
+    def copies(self) -> Path:
+        """The folder of the last good copies."""
+        return self.home / "copies"
+
+    @property
+    def aside(self) -> Path:
+        """The folder of ledgers in whose place another was put."""
+        return self.home / "aside"
+
+    @property
+    def suppressed(self) -> Path:
+        """Who was erased, beside the ledger: no older ledger that is put in its place brings them back."""
+        return self.home / "suppressed"
+
+    @property
     def wal(self) -> Path:
         """What is committed and not yet moved into the ledger's file: part of the state."""
         return self.home / "state.sqlite-wal"

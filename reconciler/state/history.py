@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from reconciler.core.errors import StateError
-from reconciler.core.model import ExportRun, Reject, Run, RunStatus
+from reconciler.core.record import ExportRun, Reject, Run, RunStatus
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,7 +22,8 @@ _OF_EXPORT = "?1 IS NULL OR EXISTS (SELECT 1 FROM run_exports e WHERE e.run = ru
 _LAST = f"{_RUN} WHERE {_OF_EXPORT} ORDER BY serial DESC LIMIT ?2"
 _ONE = f"{_RUN} WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id = ?1 DESC, serial DESC LIMIT 2"
 _EXPORT = (
-    "SELECT export, connection, status, action, created, updated, gone, unchanged, sent, rejected, excluded, reasons"
+    "SELECT export, connection, status, action, created, updated, gone, unchanged, sent, rejected, excluded, reasons,"
+    " allowed"
     " FROM run_exports WHERE run = ? ORDER BY position"
 )
 
@@ -33,6 +34,8 @@ def begin(db: sqlite3.Connection, serial: int, run: Run) -> None:
         "INSERT INTO runs VALUES (?, ?, ?, NULL, ?, ?, ?, 0)",
         (serial, run.id, run.started.isoformat(), run.trigger, RunStatus.RUNNING.value, run.checksum),
     )
+    if run.seal:
+        db.execute("INSERT INTO used_plans VALUES (?, ?)", (run.seal, serial))
     _write_exports(db, serial, run.exports)
     db.execute(
         "DELETE FROM runs WHERE serial NOT IN (SELECT serial FROM runs ORDER BY serial DESC LIMIT ?)", (RUNS_KEPT,)
@@ -114,12 +117,12 @@ def one(db: sqlite3.Connection, run_id: str, *, writing: bool) -> tuple[Run, tup
 
 def _write_exports(db: sqlite3.Connection, serial: int, exports: Sequence[ExportRun]) -> None:
     db.executemany(
-        "INSERT INTO run_exports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO run_exports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 *(serial, position, e.export, e.connection, e.status.value, e.action),
                 *(e.created, e.updated, e.left, e.unchanged, e.sent, e.rejected),
-                *(json.dumps(dict(e.excluded)), json.dumps(e.reasons)),
+                *(json.dumps(dict(e.excluded)), json.dumps(e.reasons), json.dumps(e.allowed)),
             )
             for position, e in enumerate(exports)
         ],
@@ -142,7 +145,8 @@ def _run(db: sqlite3.Connection, row: tuple[int, str, str, str | None, str, str,
 
 
 def _export_run(row: tuple[Any, ...], *, writing: bool) -> ExportRun:
-    export, connection, status, action, created, updated, left, unchanged, sent, rejected, excluded, reasons = row
+    export, connection, status, action, created, updated, left, unchanged, sent, rejected, *texts = row
+    excluded, reasons, allowed = map(json.loads, texts)
     return ExportRun(
         export=export,
         connection=connection,
@@ -154,8 +158,9 @@ def _export_run(row: tuple[Any, ...], *, writing: bool) -> ExportRun:
         unchanged=unchanged,
         sent=sent,
         rejected=rejected,
-        excluded=json.loads(excluded),
-        reasons=tuple(json.loads(reasons)),
+        excluded=excluded,
+        reasons=tuple(reasons),
+        allowed=tuple(allowed),
     )
 
 

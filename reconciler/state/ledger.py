@@ -1,7 +1,8 @@
 """Writes the ledger into SQLite, one durable transaction a call. It decides when a late writer is refused.
 
-Every transaction checks the serial first. A writer that lost its lock to another finds that the serial has moved, and
-is refused, so that it cannot record over the other's work.
+Every transaction first checks that the lock is still held, and the serial and the fence in the ledger itself, which
+every writer raises. A writer that lost its lock to another is refused, so that it cannot record over the other's work:
+while it is inside a transaction the other cannot begin, and once the other has begun it gets into none.
 """
 
 from __future__ import annotations
@@ -11,18 +12,18 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from reconciler.core.errors import StateError, StateLocked
-from reconciler.state import history, schema
+from reconciler.state import copies, history, opening, schema, seal
 from reconciler.state.faults import translated
-from reconciler.state.files import NAME
-from reconciler.state.reader import SqliteReader
+from reconciler.state.files import NAME, Files
+from reconciler.state.people import PeopleLedger
 from reconciler.state.slots import Written
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from reconciler.core.model import Claim, ExportRun, RecordedExport, RecordedList, Run, RunStatus
     from reconciler.core.ports import Acknowledged, ClaimWrite
+    from reconciler.core.record import Claim, ExportRun, RecordedExport, RecordedList, Run, RunStatus
 
 _CLAIM = (
     "INSERT INTO claims VALUES (?, ?, ?, ?, ?)"
@@ -37,31 +38,36 @@ _INTENT = "INSERT OR REPLACE INTO intents VALUES (?, ?, ?, ?, ?, ?)"
 _NO_INTENT = "DELETE FROM intents WHERE connection = ? AND serial = ? AND number = ?"
 
 
-class SqliteLedger(SqliteReader):
+class SqliteLedger(PeopleLedger):
     """A Ledger, for the thread that opened it and while its process holds the lock.
 
-    `reading` opens another connection that only reads: a stream of claims gets its own, so that it sees one moment
-    while this one goes on to write. One such connection stays open to the end, because the last writer that leaves
-    would otherwise remove the files through which readers and writers keep out of each other's way.
+    `guard` raises StateLocked when the lock is lost. A stream of claims gets a connection of its own that only reads,
+    so that it sees one moment while this one goes on to write. One such connection stays open to the end, because the
+    last writer that leaves would otherwise remove the files through which readers and writers keep out of each other's
+    way.
     """
 
-    def __init__(self, db: sqlite3.Connection, reading: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, db: sqlite3.Connection, files: Files, guard: Callable[[], None]) -> None:
         super().__init__(db, writing=True, disturbed=lambda: None)
-        self._reading = reading
+        self._files, self._guard = files, guard
         self._written = Written()
         self._run: int | None = None
+        self._changed = self._finished = False
         with translated():
-            self._serial = schema.serial(db)
-        with self._transaction():
+            self._serial, self._fence = schema.generation(db)
+        with self._alone():
             history.cut_off(db)
+            db.execute("UPDATE ledger SET fence = fence + 1")
+            seal.lift(files.database)
+        self._fence += 1
         with translated():
-            self._last = reading()
-            schema.serial(self._last)  # a connection counts as open only when it has read
+            self._last = opening.reading(files)
+            schema.generation(self._last)  # a connection counts as open only when it has read
 
     def claims(self, connection: str) -> Iterator[Claim]:
         """Stream every claim as it is now, ascending by (key, export), whatever is committed before the end."""
         with translated():
-            db = self._reading()
+            db = opening.reading(self._files)
         with closing(db):
             yield from self._stream(db, connection)
 
@@ -121,18 +127,9 @@ class SqliteLedger(SqliteReader):
         """Record a list under its slot."""
         with self._transaction() as db:
             db.execute(
-                "INSERT INTO lists VALUES (?, ?, ?, ?, ?) ON CONFLICT (connection, slot) DO UPDATE SET"
-                " title = excluded.title, list_id = excluded.list_id, made = excluded.made",
-                (self._enter(connection), entry.slot, entry.title, entry.list_id, entry.made),
-            )
-
-    def save_foreign(self, connection: str, slot: int, keys: Sequence[bytes]) -> None:
-        """Remember who was on a list before we came; may be called several times for one list."""
-        with self._transaction() as db:
-            number = self._enter(connection)
-            db.executemany(
-                "INSERT INTO foreign_members VALUES (?, ?, ?) ON CONFLICT (connection, key, slot) DO NOTHING",
-                [(number, key, slot) for key in keys],
+                "INSERT INTO lists VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (connection, slot) DO UPDATE SET"
+                " title = excluded.title, list_id = excluded.list_id, made = excluded.made, behind = excluded.behind",
+                (self._enter(connection), entry.slot, entry.title, entry.list_id, entry.made, entry.behind),
             )
 
     def drop_list(self, connection: str, slot: int) -> None:
@@ -175,7 +172,7 @@ class SqliteLedger(SqliteReader):
 
     def start(self, run: Run) -> None:
         """Open a run in the history; the serial grows."""
-        with self._transaction() as db:
+        with self._alone() as db:
             db.execute("UPDATE ledger SET serial = serial + 1")
             history.begin(db, self._serial + 1, run)
         self._serial += 1
@@ -185,25 +182,46 @@ class SqliteLedger(SqliteReader):
         self, run_id: str, *, ended: dt.datetime, status: RunStatus, requests: int, exports: Sequence[ExportRun]
     ) -> None:
         """Close a run in the history."""
-        with self._transaction() as db:
+        with self._alone() as db:
             history.end(db, run_id, ended=ended, status=status, requests=requests, exports=exports)
+        self._finished = True
 
     def close(self) -> None:
-        """Move everything into the one file, as far as no reader is in the way, and close it. May be called twice."""
-        with suppress(sqlite3.Error):  # the -wal keeps what cannot be moved, and the next writer takes it up
+        """Move everything into the one file, as far as no reader is in the way, and close it. May be called twice.
+
+        What was changed, by a run that came to its end or without one, is kept as a copy.
+        """
+        # The -wal keeps what cannot be moved, and the next writer takes it up; seal and copy can be done without
+        with suppress(sqlite3.Error, StateError):
             self._db.execute("PRAGMA busy_timeout = 0")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with self._alone():
+                if opening.whole(self._files):
+                    worth = self._changed and (self._finished or self._run is None)
+                    copies.leave(self._files, self._serial if worth else None)
         super().close()
         self._last.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit what is written inside, all of it or nothing. Raises StateError; StateLocked for a late writer."""
+        with self._alone() as db:
+            yield db
+        self._changed = True
+
+    @contextmanager
+    def _alone(self) -> Iterator[sqlite3.Connection]:
+        """Do the same for what is worth no copy: the history of runs that change nothing else."""
         db = self._db
+        inside = db.in_transaction
+        if inside:  # of another, which commits
+            yield db
+            return
         with translated():
             db.execute("BEGIN IMMEDIATE")
             try:
-                if schema.serial(db) != self._serial:
+                self._guard()
+                if schema.generation(db) != (self._serial, self._fence):
                     raise StateLocked(f"{NAME}: another run has taken over; this one records no more")
                 yield db
                 db.execute("COMMIT")

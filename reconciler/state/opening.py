@@ -19,7 +19,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from reconciler.core.errors import StateError
-from reconciler.state import schema
+from reconciler.state import schema, seal
+from reconciler.state.faults import RESTORE
 from reconciler.state.files import NAME, Files, sync_folder
 
 if TYPE_CHECKING:
@@ -37,11 +38,11 @@ def recorded(files: Files) -> bool:
         pass
     else:
         if files.database.is_dir():
-            raise StateError(f"{NAME}: it is a folder; restore the ledger from a copy")
+            raise StateError(f"{NAME}: it is a folder; remove it, and {RESTORE}")
         return True
     if _size(files.wal):
         raise StateError(
-            f"{NAME}: it is gone, and a part of it is left in {NAME}-wal; restore it from a copy, "
+            f"{NAME}: it is gone, and a part of it is left in {NAME}-wal; {RESTORE}, "
             "or remove that file too to begin anew"
         )
     return False
@@ -57,6 +58,11 @@ def orphaned(files: Files) -> bool:
     return bool(_size(files.wal)) and not files.shm.exists()
 
 
+def whole(files: Files) -> bool:
+    """Tell whether all of the state is in the one file."""
+    return not _size(files.wal)
+
+
 def reading(files: Files) -> sqlite3.Connection:
     """Open the database so that nothing is written, nor any file made. Raises sqlite3.Error, StateError, OSError."""
     if shared(files):
@@ -66,7 +72,17 @@ def reading(files: Files) -> sqlite3.Connection:
             f"{NAME}: {NAME}-wal belongs to it and {NAME}-shm is missing; copy all three, or run `reconciler apply`, "
             "which mends it"
         )
-    return _connect(files.database, "mode=ro&immutable=1", "PRAGMA query_only = ON")
+    return alone(files.database)
+
+
+def alone(path: Path) -> sqlite3.Connection:
+    """Open a ledger that nobody else has open, to read it, without a trace. Raises sqlite3.Error."""
+    return _connect(path, "mode=ro&immutable=1", "PRAGMA query_only = ON", "PRAGMA trusted_schema = OFF")
+
+
+def fresh(path: Path) -> sqlite3.Connection:
+    """Open a ledger that is not in its place yet, to write it. Raises sqlite3.Error."""
+    return _connect(path, "mode=rw", "PRAGMA synchronous = FULL", "PRAGMA trusted_schema = OFF")
 
 
 def disturbed(files: Files) -> StateError | None:
@@ -89,15 +105,15 @@ def writing(files: Files) -> sqlite3.Connection:
 
 def create(files: Files, *, lineage: str, key: bytes) -> None:
     """Make the ledger: whole, under another name first, so that a half-made one is never met. Raises as `reading`."""
-    fresh = files.database.with_name("state.sqlite.new")
-    for leftover in (fresh, fresh.with_name("state.sqlite.new-journal"), files.wal, files.shm):
+    new = files.fresh
+    for leftover in (new, new.with_name(f"{new.name}-journal"), files.wal, files.shm, seal.place(files.database)):
         leftover.unlink(missing_ok=True)
     # Made here, because SQLite would give it the modes of the umask; the -wal and -shm files take after it
-    os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(_connect(fresh, "mode=rw", "PRAGMA synchronous = FULL")) as db:
+    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    with closing(fresh(new)) as db:
         schema.create(db, lineage=lineage, key=key)
         db.execute("PRAGMA journal_mode = WAL")
-    fresh.replace(files.database)
+    new.replace(files.database)
     sync_folder(files.home)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.core.errors import SecretMissing
-from reconciler.state import lock, opening, schema
+from reconciler.state import integrity, lock, opening, schema
 from reconciler.state.empty import EmptyReader
 from reconciler.state.faults import translated
 from reconciler.state.files import NAME, Files
@@ -46,6 +46,7 @@ def open_reader(folder: Path, key: bytes | None) -> LedgerReader:
             working = lock.held(folder)
             db.execute("BEGIN")  # so that all that is read is of one moment
             schema.admit_current(db, key)
+            integrity.as_left(files)
             working = working or lock.held(folder)  # a run may begin or end between two looks, hardly both
         except BaseException:
             db.close()
@@ -57,11 +58,18 @@ def open_reader(folder: Path, key: bytes | None) -> LedgerReader:
     )
 
 
-def open_ledger(folder: Path, key: bytes, *, lineage: Callable[[], str] = _lineage) -> Ledger:
+def _unguarded() -> None:
+    """Say nothing: whoever opens it holds no lock that could be lost."""
+
+
+def open_ledger(
+    folder: Path, key: bytes, *, lineage: Callable[[], str] = _lineage, guard: Callable[[], None] = _unguarded
+) -> Ledger:
     """Open the ledger for writing, and make it when there is none. The caller holds the lock, and closes it.
 
     No reader of the same folder may be open in this process: SQLite shares the read-only index among them.
-    An older format is upgraded; a run without an end is marked as cut off. `lineage` names a new ledger.
+    An older format is upgraded; a run without an end is marked as cut off. `lineage` names a new ledger; `guard` raises
+    StateLocked when the lock is lost, and is asked in every transaction.
     Raises StateError.
     """
     files = Files(folder)
@@ -69,14 +77,19 @@ def open_ledger(folder: Path, key: bytes, *, lineage: Callable[[], str] = _linea
         if not opening.recorded(files):
             files.settle()
             opening.create(files, lineage=lineage(), key=key)
-        if not opening.orphaned(files):
+        orphaned = opening.orphaned(files)
+        if not orphaned:
             with closing(opening.reading(files)) as look:  # a ledger that is refused is not touched, its files included
                 schema.admit(look, key)
+                integrity.glance(files, look)
         db = opening.writing(files)
         try:
-            schema.upgrade(db, schema.admit(db, key))
+            found = schema.admit(db, key)
+            if orphaned:
+                integrity.glance(files, db)
+            schema.upgrade(db, found)
             db.execute("PRAGMA journal_mode = WAL")  # as it was made; another tool may have changed it
-            return SqliteLedger(db, partial(opening.reading, files))
+            return SqliteLedger(db, files, guard)
         except BaseException:
             db.close()
             raise

@@ -9,9 +9,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from reconciler.core.digest import SIZE
-from reconciler.core.model import Claim, Identity, Intent, RecordedExport, RecordedList
+from reconciler.core.record import Claim, Identity, Intent, RecordedExport, RecordedList
 from reconciler.state import history
-from reconciler.state.faults import translated
+from reconciler.state.faults import legible, translated
 from reconciler.state.slots import Parsed
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.core.errors import StateError
-    from reconciler.core.model import Reject, Run
+    from reconciler.core.record import Reject, Run
 
 _ASKED_AT_ONCE = 500
 """Keys in one query; the text of a full query is always the same, so SQLite prepares it once."""
@@ -35,8 +35,9 @@ class SqliteReader:
 
     def identity(self) -> Identity | None:
         """Say which ledger this is."""
-        ((lineage, serial),) = self._rows("SELECT lineage, serial FROM ledger")
-        ((number,),) = self._rows("PRAGMA user_version")
+        with legible():
+            ((lineage, serial),) = self._rows("SELECT lineage, serial FROM ledger")
+            ((number,),) = self._rows("PRAGMA user_version")
         return Identity(lineage, serial, number)
 
     def connections(self) -> tuple[str, ...]:
@@ -66,9 +67,12 @@ class SqliteReader:
     def lists(self, connection: str) -> tuple[RecordedList, ...]:
         """Give the known lists of a connection, by slot."""
         rows = self._rows(
-            "SELECT slot, title, list_id, made FROM lists WHERE connection = ? ORDER BY slot", self._number(connection)
+            "SELECT slot, title, list_id, made, behind FROM lists WHERE connection = ? ORDER BY slot",
+            self._number(connection),
         )
-        return tuple(RecordedList(slot, title, list_id, bool(made)) for slot, title, list_id, made in rows)
+        return tuple(
+            RecordedList(slot, title, list_id, bool(made), bool(behind)) for slot, title, list_id, made, behind in rows
+        )
 
     def claims(self, connection: str) -> Iterator[Claim]:
         """Stream every claim of a connection, ascending by (key, export), in constant memory."""
@@ -110,20 +114,44 @@ class SqliteReader:
             " ORDER BY serial, number, export",
             self._number(connection),
         )
-        return tuple(
-            Intent(serial, number, export, slot, tuple(keys[at : at + SIZE] for at in range(0, len(keys), SIZE)))
-            for serial, number, export, slot, keys in rows
-        )
+        with legible():
+            return tuple(
+                Intent(serial, number, export, slot, tuple(keys[at : at + SIZE] for at in range(0, len(keys), SIZE)))
+                for serial, number, export, slot, keys in rows
+            )
+
+    def rejected(self, connection: str) -> frozenset[bytes]:
+        """Give everybody whom the destination did not take, as far as runs remember."""
+        return frozenset(key for (key,) in self._rows("SELECT key FROM rejects WHERE connection = ?", connection))
+
+    def suppressed(self) -> frozenset[bytes]:
+        """Give the keys of those who were erased."""
+        return frozenset(key for (key,) in self._rows("SELECT key FROM suppressed"))
+
+    def erasures(self) -> dict[str, dict[bytes, str | None]]:
+        """Give whose erasure is not finished, by connection, with the contact ids, as far as they are known."""
+        found: dict[str, dict[bytes, str | None]] = {}
+        for name, key, contact in self._rows(
+            "SELECT name, key, contact_id FROM erasures JOIN connections ON id = connection ORDER BY name, key"
+        ):
+            found.setdefault(name, {})[key] = contact
+        return found
 
     def runs(self, export: str | None = None, limit: int = 50) -> tuple[Run, ...]:
         """Give past runs, the newest first; a run cut off is INTERRUPTED."""
-        with translated():
+        with legible():
             return history.last(self._db, export, limit, writing=self._writing)
 
     def run(self, run_id: str) -> tuple[Run, tuple[Reject, ...]]:
         """Give one run, by its id or a beginning that is not ambiguous, with whom Autopilot refused."""
-        with translated():
+        with legible():
             return history.one(self._db, run_id, writing=self._writing)
+
+    def used_by(self, seal: str) -> str | None:
+        """Give the id of the run that used a saved plan up."""
+        for (run,) in self._rows("SELECT id FROM runs JOIN used_plans ON run = serial WHERE seal = ?", seal):
+            return str(run)
+        return None
 
     def close(self) -> None:
         """Close it. May be called twice."""
@@ -143,7 +171,7 @@ class SqliteReader:
     @staticmethod
     def _stream(db: sqlite3.Connection, connection: str) -> Iterator[Claim]:
         parsed = Parsed()
-        with translated():
+        with legible():
             rows = db.execute(
                 "SELECT key, export, digest, slots FROM claims"
                 " WHERE connection = (SELECT id FROM connections WHERE name = ?) ORDER BY key, export",

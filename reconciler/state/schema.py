@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from reconciler.core.errors import StateError
+from reconciler.state.faults import RESTORE
 from reconciler.state.files import NAME
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Mapping
 
 FORMAT = 1
@@ -30,7 +32,8 @@ _TABLES = (
       id INTEGER PRIMARY KEY CHECK (id = 1),
       lineage TEXT NOT NULL,
       serial INTEGER NOT NULL,
-      key_print BLOB NOT NULL
+      key_print BLOB NOT NULL,
+      fence INTEGER NOT NULL -- grows with each writer, so that the one before is refused
     ) STRICT""",
     """CREATE TABLE connections (
       id INTEGER PRIMARY KEY,
@@ -61,6 +64,7 @@ _TABLES = (
       title TEXT NOT NULL,
       list_id TEXT NOT NULL,
       made INTEGER NOT NULL CHECK (made IN (0, 1)),
+      behind INTEGER NOT NULL CHECK (behind IN (0, 1)), -- it may hold people whom a later state knew
       PRIMARY KEY (connection, slot)
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE foreign_members (
@@ -94,6 +98,16 @@ _TABLES = (
       keys BLOB NOT NULL CHECK (length(keys) % 16 = 0), -- side by side: one row a request, not one a person
       PRIMARY KEY (connection, serial, number, export)
     ) STRICT, WITHOUT ROWID""",
+    # Of the whole project, and for ever: it has no connection, and nothing removes a row
+    """CREATE TABLE suppressed (
+      key BLOB PRIMARY KEY CHECK (length(key) = 16)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE erasures (
+      connection INTEGER NOT NULL REFERENCES connections ON DELETE CASCADE,
+      key BLOB NOT NULL CHECK (length(key) = 16),
+      contact_id TEXT, -- NULL: none is known, so that only the address finds the contact
+      PRIMARY KEY (connection, key)
+    ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE runs (
       serial INTEGER PRIMARY KEY,
       id TEXT NOT NULL UNIQUE,
@@ -119,7 +133,13 @@ _TABLES = (
       rejected INTEGER NOT NULL,
       excluded TEXT NOT NULL,
       reasons TEXT NOT NULL,
+      allowed TEXT NOT NULL,
       PRIMARY KEY (run, position)
+    ) STRICT, WITHOUT ROWID""",
+    # Dropped with its run: by then the serial has long moved on, which refuses the plan too
+    """CREATE TABLE used_plans (
+      seal TEXT PRIMARY KEY,
+      run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE rejects (
       run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
@@ -142,7 +162,7 @@ def create(db: sqlite3.Connection, *, lineage: str, key: bytes) -> None:
     db.execute("BEGIN IMMEDIATE")
     for table in _TABLES:
         db.execute(table)
-    db.execute("INSERT INTO ledger VALUES (1, ?, 0, ?)", (lineage, key_print(key)))
+    db.execute("INSERT INTO ledger VALUES (1, ?, 0, ?, 0)", (lineage, key_print(key)))
     db.execute(f"PRAGMA application_id = {APPLICATION}")
     db.execute(f"PRAGMA user_version = {FORMAT}")
     db.execute("COMMIT")
@@ -154,7 +174,7 @@ def admit(db: sqlite3.Connection, key: bytes) -> int:
     An older one is admitted: who writes upgrades it, who reads refuses it. Raises StateError and sqlite3.Error.
     """
     if _number(db, "application_id") != APPLICATION:
-        raise StateError(f"{NAME}: it is not a ledger of reconciler; restore it from a copy")
+        raise StateError(f"{NAME}: it is not a ledger of reconciler; {RESTORE}")
     found = _number(db, "user_version")
     if found > FORMAT:
         raise StateError(
@@ -162,7 +182,7 @@ def admit(db: sqlite3.Connection, key: bytes) -> int:
             "upgrade reconciler"
         )
     row = db.execute("SELECT key_print FROM ledger").fetchone()
-    if row is None or not hmac.compare_digest(row[0], key_print(key)):
+    if row is None or not isinstance(row[0], bytes) or not hmac.compare_digest(row[0], key_print(key)):
         raise StateError(
             f"{NAME}: made with another state key; check RECONCILER_STATE_KEY, which wins over .reconciler/key"
         )
@@ -187,9 +207,7 @@ def upgrade(
         return
     missing = [number for number in range(found, target) if number not in steps]
     if missing:
-        raise StateError(
-            f"{NAME}: format {missing[0]} was never in use, or is no longer upgraded; restore it from a copy"
-        )
+        raise StateError(f"{NAME}: format {missing[0]} was never in use, or is no longer upgraded; {RESTORE}")
     db.execute("BEGIN IMMEDIATE")
     try:
         for number in range(found, target):
@@ -202,10 +220,26 @@ def upgrade(
             db.execute("ROLLBACK")
 
 
-def serial(db: sqlite3.Connection) -> int:
-    """Give the ledger's generation."""
-    row: tuple[int] = db.execute("SELECT serial FROM ledger").fetchone()
-    return row[0]
+def generation(db: sqlite3.Connection) -> tuple[int, int]:
+    """Give the serial, and the fence that tells its writers apart."""
+    row: tuple[int, int] = db.execute("SELECT serial, fence FROM ledger").fetchone()
+    return row
+
+
+def shape(db: sqlite3.Connection) -> frozenset[tuple[str, str, str]]:
+    """Give what the database is made of: tables with their columns; anything else, such as a trigger, by its kind."""
+    parts = set()
+    for kind, name in db.execute("SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"):
+        columns = db.execute("SELECT name FROM pragma_table_xinfo(?)", (name,)) if kind == "table" else ()
+        parts.add((str(kind), str(name), " ".join(str(column) for (column,) in columns)))
+    return frozenset(parts)
+
+
+def proper() -> frozenset[tuple[str, str, str]]:
+    """Give the shape of a ledger of this format."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        create(db, lineage="", key=bytes(1))
+        return shape(db)
 
 
 def _number(db: sqlite3.Connection, pragma: str) -> int:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.flow.outside import Request
 from reconciler.flow.plan import prepare
+from reconciler.flow.refresh import Refresh, look
 from reconciler.flow.session import Session
 from reconciler.wiring import Workshop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from reconciler.core.model import Run
     from reconciler.core.plan import Plan
+    from reconciler.core.ports import Clock
+    from reconciler.core.record import Run
 
 KEY = "0123456789abcdef0123456789abcdef"
 FREELY: Mapping[str, Any] = {"maxRemovals": "100%", "maxUpdates": "100%"}
@@ -30,6 +32,8 @@ class Project:
     root: Path
     url: str
     environ: dict[str, str] = field(default_factory=lambda: {"AUTOPILOT_API_KEY": KEY})
+    clock: Clock | None = None
+    stop: Callable[[], bool] = lambda: False
 
     def declare(self, *documents: dict[str, Any], file: str = "all.yaml") -> None:
         """Replace what one file declares; JSON is YAML."""
@@ -44,19 +48,25 @@ class Project:
             writer.writerow(columns)
             writer.writerows(rows)
 
-    def plan(self, *exports: str, trigger: str = "demand") -> Plan:
+    def shop(self) -> Workshop:
+        """Open it, as a command does."""
+        return Workshop(self.root, self.environ, self.clock, self.stop)
+
+    def plan(self, *exports: str, trigger: str = "demand", refresh: bool = False) -> Plan:
         """Plan, as the command does: with a reader."""
-        shop = Workshop(self.root, self.environ)
+        shop = self.shop()
         declarations = shop.declarations()
         digests, _ = shop.digests(self.root, make=False)
         with shop.recorded(declarations) as reader:
-            plan, _ = prepare(declarations, reader, shop.outside(declarations), digests, Request(exports, trigger))
-        return plan
+            outside, request = shop.outside(declarations), Request(exports, trigger)
+            found = look(declarations, reader, outside, digests, request) if refresh else Refresh()
+            plan, prepared = prepare(declarations, found.over(reader), outside, digests, request)
+        return found.told(plan, prepared)
 
-    def apply(self, *exports: str, trigger: str = "demand") -> tuple[Plan, Run]:
+    def apply(self, *exports: str, trigger: str = "demand", refresh: bool = False) -> tuple[Plan, Run]:
         """Apply, as the command does, without asking."""
-        with Session(Workshop(self.root, self.environ), lock_timeout=0) as session:
-            plan = session.plan(exports, trigger)
+        with Session(self.shop(), lock_timeout=0) as session:
+            plan = session.plan(exports, trigger, refresh=refresh)
             return plan, session.carry_out(plan, trigger)
 
 

@@ -46,7 +46,9 @@ PathText = Annotated[str, Field(min_length=1, max_length=1_000)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Time = Annotated[str, Field(pattern=patterns.TIME)]
 Share = Annotated[str, Field(pattern=patterns.SHARE), Tag(TAG + "text")]
-People = Annotated[Whole, Field(ge=0, le=CEILING), Tag(TAG + "whole")]
+# Bounds come before the validator, or the JSON Schema would say `le` where it must say `maximum`.
+Profiles = Annotated[int, Field(ge=1, le=CEILING), BeforeValidator(_whole)]
+People = Annotated[int, Field(ge=0, le=CEILING), BeforeValidator(_whole), Tag(TAG + "whole")]
 Bound = Annotated[Share | People, Discriminator(lambda v: TAG + ("text" if isinstance(v, str) else "whole"))]
 
 

@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag
 
 from reconciler.core.model import CEILING
 from reconciler.manifest import patterns
-from reconciler.manifest.shapes.base import TAG, FieldName, Name, Shape, Text, Whole
+from reconciler.manifest.shapes.base import TAG, FieldName, Name, Profiles, Shape, Text
 
 
 class EnvKey(Shape):
@@ -59,7 +59,7 @@ ApiKey = Annotated[
 class Limits(Shape):
     """What the contract with Autopilot allows."""
 
-    profiles: Annotated[Whole, Field(ge=1, le=CEILING)] = Field(default=CEILING, examples=[CEILING])
+    profiles: Profiles = Field(default=CEILING, examples=[CEILING])
     """Distinct people over all exports of the connection; a contract may allow fewer than the ceiling."""
     requests_per_second: Annotated[float, Field(gt=0)] = Field(default=20.0, examples=[20])
     """Requests a second, over all exports that use the same API key."""

@@ -1,0 +1,54 @@
+"""`reconciler unlock`: shows who holds the lock, and takes it away."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from reconciler.cli.exits import Exit, mapped, say
+from reconciler.cli.options import Form
+from reconciler.cli.screen import Output
+
+
+@mapped
+def command(
+    context: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    output: Form = Output.TEXT,
+) -> Exit:
+    """Show who holds the lock, ask, and take it away: that run sends and records no more.
+
+    Example: reconciler unlock
+    """
+    from reconciler.report import custody as report
+    from reconciler.wiring import workshop
+
+    shop = workshop(context.obj)
+    folder = shop.state_folder(shop.declarations())
+    holder = shop.holder(folder)
+    unlocked = False
+    if holder is not None:
+        say(report.holder_text(holder))
+        if not yes and not _agreed():
+            return Exit.ERROR
+        shop.unlock(folder, holder.token)
+        unlocked = True
+    if output is Output.JSON:
+        typer.echo(report.unlock_json(holder, unlocked=unlocked), nl=False)
+    elif unlocked:
+        typer.echo("The lock is free; the run that held it sends and records no more.")
+    else:
+        typer.echo("Nobody holds the lock.")
+    return Exit.DONE
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        say("error: there is no terminal to ask on; look who holds it, and say --yes")
+        return False
+    if typer.confirm("Take it away?", err=True):
+        return True
+    say("it is left where it is")
+    return False

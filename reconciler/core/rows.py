@@ -1,0 +1,42 @@
+"""Decides what a plan says of one export below its counts: its lists, and values that were not of their type."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from reconciler.core.plan import SegmentPlan
+
+if TYPE_CHECKING:
+    from reconciler.core.people import Gathered
+    from reconciler.core.roster import Entry, Roster
+    from reconciler.core.tally import Tally
+
+
+def segments(roster: Roster, entry: Entry, tally: Tally, gathered: Gathered | None) -> tuple[SegmentPlan, ...]:
+    """Give a row for each segment of an export, declared or recorded."""
+    titles, number = roster.titles, entry.number
+    masks = Counter(person.mask for person in gathered.people.values()) if gathered else Counter[int]()
+    rows = []
+    for index, (use, slot) in enumerate(zip(entry.export.segments if entry.export else (), entry.slots, strict=True)):
+        members = sum(n for mask, n in masks.items() if mask >> index & 1)
+        add, remove = tally.add[number, slot], tally.remove[number, slot]
+        rows.append(SegmentPlan(use.segment, titles[slot], members, add, remove, slot in roster.fresh))
+    for name, (title, slot) in sorted((entry.recorded.segments if entry.recorded else {}).items()):
+        if slot not in entry.slots:
+            rows.append(SegmentPlan(name, titles.get(slot, title), 0, 0, tally.remove[number, slot]))
+    return tuple(rows)
+
+
+def notes(entry: Entry, gathered: Gathered | None) -> tuple[str, ...]:
+    """Give a sentence for each column with values that are not of the declared type."""
+    if gathered is None or entry.export is None:
+        return ()
+    kinds = {m.column: m for m in entry.export.match}
+    said = []
+    for column, number in sorted(gathered.wrong.items()):
+        match = kinds[column]
+        kind = match.kind.value if match.kind else "text"
+        hint = "; declare its `format`" if kind == "date" else ""
+        said.append(f"{match.field}: {number:,} values of {column} are not of type {kind}{hint}")
+    return tuple(said)

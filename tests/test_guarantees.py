@@ -13,7 +13,7 @@ ROWS = [line for line in (ROOT / "docs" / "guarantees.md").read_text().splitline
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip()[:40])
 def test_every_promise_has_a_test_that_tries_to_break_it(row: str) -> None:
-    named = re.findall(r"`(test_\w+\.py)?(?:::)?(test_\w+)?`", row.split("|")[3])
+    named = re.findall(r"`(?:tests/(test_\w+\.py))?(?:::)?(test_\w+)?`", row.split("|")[3])
     assert named
     file = ""
     for path, name in named:

@@ -205,9 +205,10 @@ def upgrade(
     """Bring an older ledger to the target format, all steps in one transaction. Raises StateError when a step lacks."""
     if found == target:
         return
-    missing = [number for number in range(found, target) if number not in steps]
-    if missing:
-        raise StateError(f"{NAME}: format {missing[0]} was never in use, or is no longer upgraded; {RESTORE}")
+    # The first alone: a damaged header may say that there are two thousand million of them
+    missing = next((number for number in range(found, target) if number not in steps), None)
+    if missing is not None:
+        raise StateError(f"{NAME}: format {missing} was never in use, or is no longer upgraded; {RESTORE}")
     db.execute("BEGIN IMMEDIATE")
     try:
         for number in range(found, target):

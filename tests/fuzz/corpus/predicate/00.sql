@@ -1,0 +1,1 @@
+home = 'Y' AND children >= 2

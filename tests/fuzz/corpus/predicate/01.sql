@@ -1,0 +1,1 @@
+age BETWEEN 18 AND 65 OR NOT agreed

@@ -1,0 +1,1 @@
+name LIKE '%o_' AND name ILIKE 'B%'

@@ -1,0 +1,1 @@
+born < DATE '2000-01-01' AND YEAR(born) > 1980

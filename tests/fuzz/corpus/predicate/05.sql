@@ -1,0 +1,1 @@
+DATE_DIFF('year', born, CURRENT_DATE) >= 18

@@ -1,0 +1,1 @@
+CASE WHEN age > 30 THEN 'old' ELSE 'young' END = 'old'

@@ -1,0 +1,1 @@
+COALESCE(income, 0) / 12 > 100.5

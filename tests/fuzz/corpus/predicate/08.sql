@@ -1,0 +1,1 @@
+children IN ('1', '2', '3') OR age IN (10, -5)

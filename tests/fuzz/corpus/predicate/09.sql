@@ -1,0 +1,1 @@
+TRY_CAST(children AS INTEGER) = 7

@@ -1,0 +1,1 @@
+LENGTH(TRIM(name)) > 3 AND UPPER(LEFT(name, 1)) = 'A'

@@ -1,0 +1,1 @@
+REGEXP_MATCHES(name, '^[A-Z]', 'i')

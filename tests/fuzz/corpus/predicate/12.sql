@@ -1,0 +1,1 @@
+"Größe x" IS NOT NULL

@@ -1,0 +1,1 @@
+score * 2 - 1 <= 3 AND (age % 2 = 0) IS NOT TRUE

@@ -1,0 +1,1 @@
+NULLIF(name, '') IS NULL

@@ -1,0 +1,1 @@
+REPLACE(name, 'nn', 'n') = 'An'

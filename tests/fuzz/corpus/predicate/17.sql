@@ -1,0 +1,1 @@
+SUBSTRING(name, 2, 1) || 'x' <> 'nx'

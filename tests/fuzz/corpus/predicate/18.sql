@@ -1,0 +1,1 @@
+EXTRACT(MONTH FROM born) = 2 AND DAY(born) = 29

@@ -1,0 +1,1 @@
+TRY_STRPTIME(name, '%Y-%m-%d') IS NULL

@@ -1,0 +1,1 @@
+STARTS_WITH(name, 'A') OR CONTAINS(name, 'o')

@@ -1,0 +1,1 @@
+ABS(age) = 5 AND ROUND(score, 1) = 1.2 AND FLOOR(income) > CEIL(0.5)

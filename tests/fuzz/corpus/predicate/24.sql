@@ -1,0 +1,1 @@
+read_text('secret.csv') IS NULL

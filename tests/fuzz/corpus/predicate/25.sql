@@ -1,0 +1,1 @@
+TRUE; DROP TABLE p

@@ -1,0 +1,1 @@
+age::INTEGER > 2

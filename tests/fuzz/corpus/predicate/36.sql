@@ -1,0 +1,1 @@
+age > ALL (SELECT 1)

@@ -1,0 +1,1 @@
+agreed IS TRUE IS FALSE

@@ -1,0 +1,1 @@
+name NOT LIKE '%a%' AND name NOT IN ('x') AND age NOT BETWEEN 1 AND 2

@@ -1,0 +1,1 @@
+CAST(score AS VARCHAR) = '1.25'

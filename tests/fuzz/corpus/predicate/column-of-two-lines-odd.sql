@@ -1,0 +1,2 @@
+"Gröà�
+z����������T_�e x" IS NOT NULL

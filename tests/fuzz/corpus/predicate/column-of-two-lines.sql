@@ -1,0 +1,2 @@
+"Größ
+e zz" IS NOT NULL

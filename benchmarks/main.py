@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import table
@@ -18,9 +19,12 @@ def main() -> int:
     """Measure and print; gives the exit code."""
     parser = argparse.ArgumentParser(prog="benchmarks/run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="10,000 people and one repetition, for a smoke run")
+    parser.add_argument("--repetitions", type=int, metavar="N", help="how often each run is made; the median is shown")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the table as a Markdown page")
     asked = parser.parse_args()
     size = QUICK if asked.quick else FULL
+    if asked.repetitions:
+        size = replace(size, repetitions=asked.repetitions)
     before = _load()
     try:
         with tempfile.TemporaryDirectory(prefix="benchmarks-") as scratch:

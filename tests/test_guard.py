@@ -173,6 +173,8 @@ def test_a_segment_without_members_is_a_failure_and_so_is_one_that_is_missing() 
 def test_an_empty_segment_may_be_allowed() -> None:
     lenient = dataclasses.replace(EXPORT, allow_empty=True)
     assert judge(facts(lenient, members=(0, 0))) == ()
+    missing = only(judge(dataclasses.replace(facts(lenient, members=(60, 0)), recognised=(True, False))))
+    assert missing.rule == "missing-segment", "what the source does not know is not empty, whatever is allowed"
 
 
 def test_consent_is_never_assumed() -> None:

@@ -144,16 +144,17 @@ def segments_present(facts: Facts) -> Iterator[Reason]:
     if export is None or facts.failure or facts.total is not None:  # read by half, it says nothing about a segment
         return
     for index, size in enumerate(facts.members):
-        use = export.segments[index]
-        if size or export.allow_empty:
+        use, known = export.segments[index], facts.recognised[index]
+        if size or (known and export.allow_empty):
             continue
-        known = facts.recognised[index]
+        lift = "if nobody is meant, a contributor sets `allowEmpty: true` at"
+        lift = lift if known else "a contributor mends the name, or takes the segment out, at"
         yield Reason(
             "empty-segment" if known else "missing-segment",
             f"segment {use.segment} has no members" if known else f"the source knows no segment for {use.segment}",
             export.marks.at("spec", "segments", index),
-            "nobody is removed for it; if nobody is meant, a contributor sets `allowEmpty: true` at",
-            export.marks.at("spec"),
+            f"nobody is removed for it; {lift}",
+            export.marks.at("spec") if known else export.marks.at("spec", "segments", index),
         )
 
 

@@ -184,7 +184,7 @@ class Outlet:
         if self._closed:
             raise Stopped(f"{call.method} {call.pattern} at {self._host} was not sent: the run is over")
         if self._failures >= self._policy.give_up:
-            raise Unavailable(f"{self._host} is not answering: {call.method} {call.pattern} was not sent")
+            raise Unavailable(f"{self._host} is not answering, so nothing more is sent to it")
 
     def _back_off(self, doubt: Doubt, attempt: int) -> None:
         """Wait at random up to a bound that doubles; a server that throttles is left alone by every thread."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from typing import Annotated
 
 import typer
@@ -69,5 +70,6 @@ app.add_typer(state.app, name="state")
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. No crash is dumped: the memory holds people and the key."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     app()

@@ -6,6 +6,7 @@ the SQL that the engine gets is written from that tree: no character of the text
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sqlglot.tokenizer_core import Token
+
+# Its warnings repeat the text as it is, line breaks included: on a runner, a line could be a command
+logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
 LENGTH = 10_000
 """Characters in a predicate."""

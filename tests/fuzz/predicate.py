@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -61,12 +62,31 @@ def opened(folder: Path) -> Iterator[Callable[[bytes], None]]:
     (folder / "secret.csv").write_text(f"id\n{SECRET}\n", encoding="utf-8")
     before = Path.cwd()
     os.chdir(folder)  # where a path in a predicate would lead
-    desk = Desk(folder)
+    desk, heard = Desk(folder), Heard()
+    logging.getLogger().addHandler(heard)
+
+    def one(data: bytes) -> None:
+        desk.ask(data)
+        assert not heard.lines, "a library repeats the predicate"
+
     try:
-        yield desk.ask
+        yield one
     finally:
+        logging.getLogger().removeHandler(heard)
         desk.close()
         os.chdir(before)
+
+
+class Heard(logging.Handler):
+    """Keeps what would be written to stderr."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self.lines.append(record.getMessage())
 
 
 class Desk:

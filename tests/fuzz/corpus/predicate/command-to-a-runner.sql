@@ -1,0 +1,2 @@
+IF
+::error file=x::hi (a

@@ -69,7 +69,11 @@ def test_who_is_there_and_not_in_the_restored_state_is_never_removed(account: Ac
     put_on(account, "all", STRANGER)
     custody(account).restore(1)
     account.behave()
+    account.declare(people(*range(6)))
+    (told,) = account.project.plan().exports
+    assert [note.split(":")[0] for note in told.notes] == ["all", "odd"]
     applied(account, people(*range(6)))
+    assert account.project.plan().exports[0].notes == ()
     since = {*people(8, 9, 10, 11), STRANGER}
     assert account.world.members("all") == {*people(*range(6)), *since}, "6 and 7 are in it, and leave"
     assert account.world.members("odd") == {*people(1, 3, 5), *people(9, 11)}

@@ -196,7 +196,7 @@ def _export(bench: Bench, entry: Entry, tally: Tally | None) -> ExportPlan:
         excluded=dict(gathered.excluded) if gathered else {},
         segments=segments(bench.roster, entry, tally, gathered),
         renamed_from=entry.renamed_from,
-        notes=notes(entry, gathered),
+        notes=notes(bench.roster, entry, gathered),
         allowed=bench.waivers.get(entry.number, ()),
     )
 

@@ -46,11 +46,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """Every export of a connection, and the title of every list by slot. `fresh` are slots without a list yet."""
+    """Every export of a connection, and the title of every list by slot.
+
+    `fresh` are slots without a list yet, `behind` those of lists that may hold people of ours who are not recorded.
+    """
 
     entries: tuple[Entry, ...]
     titles: Mapping[int, str]
     fresh: frozenset[int]
+    behind: frozenset[int] = frozenset()
 
 
 def roster(
@@ -86,7 +90,7 @@ def roster(
             mode = Mode.RETIRE if reason is None else Mode.HOLD
             entries.append(Entry(past.number, past.name, None, past, mode, idle=reason or ""))
     fresh = frozenset(titles) - {entry.slot for entry in lists}
-    return Roster(tuple(entries), titles, fresh)
+    return Roster(tuple(entries), titles, fresh, frozenset(entry.slot for entry in lists if entry.behind))
 
 
 def _declared(

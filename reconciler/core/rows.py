@@ -1,4 +1,4 @@
-"""Decides what a plan says of one export below its counts: its lists, and values that were not of their type."""
+"""Decides what a plan says of one export below its counts: its lists, and what there is to know of its people."""
 
 from __future__ import annotations
 
@@ -28,15 +28,19 @@ def segments(roster: Roster, entry: Entry, tally: Tally, gathered: Gathered | No
     return tuple(rows)
 
 
-def notes(entry: Entry, gathered: Gathered | None) -> tuple[str, ...]:
-    """Give a sentence for each column with values that are not of the declared type."""
+def notes(roster: Roster, entry: Entry, gathered: Gathered | None) -> tuple[str, ...]:
+    """Give a sentence for each list that is to be read first, and each column with values of another type."""
+    behind = sorted({roster.titles[slot] for slot in roster.behind.intersection(entry.slots)})
+    said = [
+        f"{title}: the state was put back, so apply reads this list before anybody is taken off it" for title in behind
+    ]
     if gathered is None or entry.export is None:
-        return ()
+        return tuple(said)
     kinds = {m.column: m for m in entry.export.match}
-    said = []
     for column, number in sorted(gathered.wrong.items()):
         match = kinds[column]
         kind = match.kind.value if match.kind else "text"
         hint = "; declare its `format`" if kind == "date" else ""
-        said.append(f"{match.field}: {number:,} values of {column} are not of type {kind}{hint}")
+        many = f"{number:,} values of {column} are" if number > 1 else f"1 value of {column} is"
+        said.append(f"{match.field}: {many} not of type {kind}{hint}")
     return tuple(said)

@@ -131,6 +131,16 @@ def without(contact: bytes, paths: Iterable[tuple[str, ...]]) -> bytes:
     return _canonical({k: v for k, v in fields.items() if v != {}}).encode()
 
 
+def has(contact: bytes, path: tuple[str, ...]) -> bool:
+    """Tell whether a contact says something of a field, also that it is to be blank."""
+    inner: Any = json.loads(contact)
+    for step in path:
+        if step not in inner:
+            return False
+        inner = inner[step]
+    return True
+
+
 def _fill(union: dict[str, Any], more: Mapping[str, Any]) -> None:
     for key, value in more.items():
         if isinstance(value, dict):

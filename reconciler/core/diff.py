@@ -7,20 +7,20 @@ it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from reconciler.core.contact import merged
+from reconciler.core.contact import has, merged, without
+from reconciler.core.pairs import NOTHING, pair
 from reconciler.core.record import Claim
 from reconciler.core.roster import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from reconciler.core.people import Person
+    from reconciler.core.precedence import Path
     from reconciler.core.roster import Entry
-
-NOTHING: tuple[Claim, ...] = ()
 
 
 class Step(NamedTuple):
@@ -44,24 +44,30 @@ class Step(NamedTuple):
 class Side:
     """One export's part in the merge. `people` is None unless it runs; `rank` orders exports that map one field.
 
-    `overlaps` are the numbers of exports that send a field of this one too.
+    `yields` has the fields that it leaves to exports of a higher rank, by their numbers; where it leaves any, its
+    people and theirs come with their contacts.
     """
 
     entry: Entry
     people: Mapping[bytes, Person] | None
     rank: int
-    overlaps: frozenset[int] = frozenset()
+    yields: Mapping[int, frozenset[Path]] = field(default_factory=dict)
 
 
 class Merge:
     """Pairs people with claims, over all exports of one connection.
 
     `foreign` has the slots of the lists that a person was on before we came: such a membership is neither added nor
-    recorded, so it is never ours to remove.
+    recorded, so it is never ours to remove. `content` digests what is sent of a person, for exports that yield.
     """
 
-    def __init__(self, sides: Sequence[Side], foreign: Mapping[bytes, frozenset[int]] | None = None) -> None:
-        self._foreign = foreign or {}
+    def __init__(
+        self,
+        sides: Sequence[Side],
+        foreign: Mapping[bytes, frozenset[int]] | None = None,
+        content: Callable[[bytes], bytes] = bytes,
+    ) -> None:
+        self._foreign, self._content = foreign or {}, content
         self._sides = {side.entry.number: side for side in sides}
         self._running = sorted((s for s in sides if s.people is not None), key=lambda s: s.entry.number)
         self._ranked = sorted(self._running, key=lambda s: s.rank)
@@ -70,15 +76,15 @@ class Merge:
 
     def knowing(self, foreign: Mapping[bytes, frozenset[int]]) -> Merge:
         """Give the same merge with more known of who was on which list before."""
-        return Merge(tuple(self._sides.values()), foreign)
+        return Merge(tuple(self._sides.values()), foreign, self._content)
 
-    def wanted(self, key: bytes) -> tuple[Claim, ...]:
-        """Give the claims of the exports that run and want the person."""
-        return self._wanted(key)
+    def wanted(self, key: bytes, before: tuple[Claim, ...]) -> tuple[Claim, ...]:
+        """Give the claims of the exports that run and want the person; `before` is what is recorded of them."""
+        return self._wanted(key, before)
 
     def wants(self, key: bytes, slot: int) -> bool:
         """Tell whether an export that runs wants the person on the list."""
-        return any(slot in claim.slots for claim in self._wanted(key))
+        return any(slot in claim.slots for claim in self._wanted(key, NOTHING))
 
     def pairs(self, recorded: Iterator[Claim]) -> Iterator[tuple[bytes, tuple[Claim, ...], tuple[Claim, ...]]]:
         """Merge the two sides, ascending by key. Where nothing changes, `after` is `before` itself."""
@@ -93,7 +99,7 @@ class Merge:
                 if digest == person.digest and export == number and held == slots[person.mask]:
                     yield key, before, before
                     continue
-            wanted = wanted_by(key)
+            wanted = wanted_by(key, before)
             if before == wanted:
                 yield key, before, before
             elif before:
@@ -130,8 +136,8 @@ class Merge:
         want = {slot for claim in after for slot in claim.slots}
         left = {slot for claim in before if claim.export in self._leaves_behind for slot in claim.slots}
         people = self._people(key) if after else []
-        push = bool(people) and self._pushes(before, after)  # who is only kept has nothing to be sent
-        contacts = [p.contact for p in people if p.contact is not None]
+        push = bool(people) and _pushes(before, after)  # who is only kept has nothing to be sent
+        contacts = [self._part(key, side, person, before) for side, person in people if person.contact is not None]
         return Step(
             key=key,
             push=push,
@@ -139,7 +145,7 @@ class Merge:
             remove=tuple(sorted(have - want - left)),
             before=before,
             after=after,
-            address=next((p.address for p in people if p.address), ""),
+            address=next((person.address for _, person in people if person.address), ""),
             contact=merged(contacts) if contacts else b"",
         )
 
@@ -148,25 +154,47 @@ class Merge:
             return sorted(self._running[0].people or ())
         return sorted(set().union(*(side.people or () for side in self._running)))
 
-    def _wanted(self, key: bytes) -> tuple[Claim, ...]:
+    def _wanted(self, key: bytes, before: tuple[Claim, ...]) -> tuple[Claim, ...]:
         claims = []
         for side in self._running:
             person = (side.people or {}).get(key)
             if person is not None:
-                claims.append(self._claim(key, side.entry.number, person))
+                claims.append(self._claim(key, side, person, before))
         return tuple(claims)
 
-    def _wanted_of_one(self, key: bytes) -> tuple[Claim, ...]:
+    def _wanted_of_one(self, key: bytes, before: tuple[Claim, ...]) -> tuple[Claim, ...]:
         """Do the same where one export runs, which is most often so: the hot path of every plan."""
         side = self._running[0]
         person = (side.people or {}).get(key)
-        return NOTHING if person is None else (self._claim(key, side.entry.number, person),)
+        return NOTHING if person is None else (self._claim(key, side, person, before),)
 
-    def _claim(self, key: bytes, number: int, person: Person) -> Claim:
+    def _claim(self, key: bytes, side: Side, person: Person, before: tuple[Claim, ...]) -> Claim:
+        number = side.entry.number
         slots = self._slots[number][person.mask]
         if key in self._foreign:
             slots = tuple(slot for slot in slots if slot not in self._foreign[key])
-        return Claim(key, number, person.digest, slots)
+        digest = person.digest
+        if side.yields and self._yielded(key, side, before):
+            digest = self._content(self._part(key, side, person, before))
+        return Claim(key, number, digest, slots)
+
+    def _part(self, key: bytes, side: Side, person: Person, before: tuple[Claim, ...]) -> bytes:
+        """Give what an export sends of a person: its contact without the fields that others decide."""
+        contact = person.contact or b""
+        left = self._yielded(key, side, before) if side.yields else ()
+        return without(contact, left) if left else contact
+
+    def _yielded(self, key: bytes, side: Side, before: tuple[Claim, ...]) -> set[Path]:
+        """Give the fields that others decide: by the value that they have, or sent before they were held."""
+        taken: set[Path] = set()
+        for number, paths in side.yields.items():
+            other = self._sides[number]
+            person = (other.people or {}).get(key)
+            if person is not None:
+                taken.update(path for path in paths if has(person.contact or b"{}", path))
+            elif other.entry.mode is Mode.HOLD and any(claim.export == number for claim in before):
+                taken |= paths
+        return taken
 
     def _after(self, before: tuple[Claim, ...], wanted: tuple[Claim, ...]) -> tuple[Claim, ...]:
         """Put together what is wanted, what a held export keeps, and what `keep` leaves where it is."""
@@ -181,48 +209,14 @@ class Merge:
                 claims[claim.export] = Claim(claim.key, claim.export, now.digest, slots)
         return tuple(claims[number] for number in sorted(claims))
 
-    def _pushes(self, before: tuple[Claim, ...], after: tuple[Claim, ...]) -> bool:
-        if not before:
-            return bool(after)
-        digests = {claim.export: claim.digest for claim in before}
-        if any(digests.get(claim.export) != claim.digest for claim in after):
-            return True
-        # Somebody whom an export let go, and whose field another export also sends: that one's value stands now.
-        gone = digests.keys() - {claim.export for claim in after}
-        return any(self._sides[claim.export].overlaps & gone for claim in after if claim.export in self._slots)
-
-    def _people(self, key: bytes) -> list[Person]:
-        people = ((side.people or {}).get(key) for side in self._ranked)
-        return [person for person in people if person is not None]
+    def _people(self, key: bytes) -> list[tuple[Side, Person]]:
+        people = ((side, (side.people or {}).get(key)) for side in self._ranked)
+        return [(side, person) for side, person in people if person is not None]
 
 
-def pair(keys: Iterable[bytes], recorded: Iterator[Claim]) -> Iterator[tuple[bytes, tuple[Claim, ...]]]:
-    """Merge ascending keys with ascending claims: each key of either side once, with its claims."""
-    claim = next(recorded, None)
-    for key in keys:
-        while claim is not None and claim.key < key:
-            other, claims, claim = _run(claim, recorded)
-            yield other, claims
-        if claim is not None and claim.key == key:
-            _, claims, claim = _run(claim, recorded)
-            yield key, claims
-        else:
-            yield key, NOTHING
-    while claim is not None:
-        other, claims, claim = _run(claim, recorded)
-        yield other, claims
-
-
-def _run(first: Claim, recorded: Iterator[Claim]) -> tuple[bytes, tuple[Claim, ...], Claim | None]:
-    """Take all claims of one key."""
-    claim = next(recorded, None)
-    if claim is None or claim.key != first.key:
-        return first.key, (first,), claim
-    claims = [first]
-    while claim is not None and claim.key == first.key:
-        claims.append(claim)
-        claim = next(recorded, None)
-    return first.key, tuple(claims), claim
+def _pushes(before: tuple[Claim, ...], after: tuple[Claim, ...]) -> bool:
+    digests = {claim.export: claim.digest for claim in before}
+    return any(digests.get(claim.export) != claim.digest for claim in after)
 
 
 class _Slots(dict[int, tuple[int, ...]]):
@@ -235,11 +229,3 @@ class _Slots(dict[int, tuple[int, ...]]):
     def __missing__(self, mask: int) -> tuple[int, ...]:
         found = self[mask] = tuple(sorted({slot for i, slot in enumerate(self._all) if mask >> i & 1}))
         return found
-
-
-def ranks(names: Iterable[str], precedence: Sequence[str]) -> Callable[[str], int]:
-    """Order exports for a field that two of them map: those that `precedence` names first, the rest by name."""
-    known = set(names)
-    order = [name for name in precedence if name in known]
-    order += sorted(known - set(order))
-    return order.index

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reconciler.core.allow import noted, of_export
-from reconciler.core.diff import Merge, Side, ranks
+from reconciler.core.diff import Merge, Side
 from reconciler.core.guard import Facts, verdict
 from reconciler.core.model import CEILING
 from reconciler.core.plan import Action, ConnectionPlan, Counts, ExportPlan, Reason, Requests
+from reconciler.core.precedence import ranks
 from reconciler.core.record import RecordedExport
 from reconciler.core.roster import Mode
 from reconciler.core.rows import notes, segments
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from reconciler.core.model import Connection
     from reconciler.core.people import Gathered
     from reconciler.core.plan import Waiver
+    from reconciler.core.precedence import Yields
     from reconciler.core.record import Claim
     from reconciler.core.roster import Entry, Roster
 
@@ -61,7 +63,8 @@ class Judged:
 class Bench:
     """Everything that judging one connection needs. `claims` opens a new stream of what is recorded each time.
 
-    `keyed`: the digests are under the state key, so that the digest of all steps means something later.
+    `keyed`: the digests are under the state key, so that the digest of all steps means something later. `yields` has by
+    number what exports leave to others, for which `content` digests what is sent of a person.
     """
 
     name: str
@@ -72,6 +75,8 @@ class Bench:
     foreign: Mapping[bytes, frozenset[int]] = field(default_factory=dict)
     bulk_lists: bool | None = None
     keyed: bool = False
+    yields: Mapping[int, Yields] = field(default_factory=dict)
+    content: Callable[[bytes], bytes] = bytes
     allowances: tuple[Allowance, ...] = ()
     reasons: dict[int, tuple[Reason, ...]] = field(default_factory=dict)
     waivers: dict[int, tuple[Waiver, ...]] = field(default_factory=dict)
@@ -82,7 +87,7 @@ def judged(bench: Bench) -> Judged:
     shown: dict[int, Tally] = {}
     people = None
     while True:
-        merge = Merge(_sides(bench), bench.foreign)
+        merge = Merge(_sides(bench), bench.foreign, bench.content)
         tally = Tally.count(merge, bench.claims())
         people = tally.people if people is None else people
         blocked = _newly_blocked(bench, tally)
@@ -101,20 +106,17 @@ def judged(bench: Bench) -> Judged:
 def _sides(bench: Bench) -> list[Side]:
     entries = bench.roster.entries
     order = ranks((e.name for e in entries), bench.connection.precedence if bench.connection else ())
-    fields = {e.number: {m.field for m in e.export.match} - {"Email"} if e.export else None for e in entries}
     sides = []
     for entry in entries:
         found = bench.findings.get(entry.number)
         held = entry.number in bench.reasons
         runs = entry.mode is Mode.RUN and not held and found is not None and found.gathered is not None
-        own = fields[entry.number]
-        overlaps = frozenset(n for n, f in fields.items() if n != entry.number and (f is None or (own and own & f)))
         sides.append(
             Side(
                 entry=entry if runs or (entry.mode is Mode.RETIRE and not held) else replace(entry, mode=Mode.HOLD),
                 people=found.gathered.people if runs and found and found.gathered else None,
                 rank=order(entry.name),
-                overlaps=overlaps,
+                yields=bench.yields.get(entry.number, {}),
             )
         )
     return sides

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from reconciler.core.errors import ReconcilerError
 from reconciler.core.plan import Action, Counts, ExportPlan, Plan, Reason
 from reconciler.core.planning import Bench, Findings, judged
+from reconciler.core.precedence import yields
 from reconciler.core.roster import Mode, roster
 from reconciler.flow.reading import Library
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from reconciler.core.digest import Digests
     from reconciler.core.model import Connection, Declarations, Export
     from reconciler.core.planning import Judged
+    from reconciler.core.precedence import Yields
     from reconciler.core.roster import Roster
     from reconciler.flow.outside import Outside, Request
     from reconciler.flow.overlay import Record
@@ -80,25 +82,44 @@ def _prepare(  # each is one side of the comparison
     held = {r.name: "not asked for" for r in recorded if asked and r.name not in asked}
     held |= {name: "detached" for name in detached if name is not None}
     rolled = roster(exports, declarations.segments, recorded, ledger.lists(old), _idle(exports, request), held)
+    left = _yields(rolled, connection, library)
     bench = Bench(
         name=name,
         connection=connection,
         roster=rolled,
-        findings=_findings(rolled, connection, library, request),
+        findings=_findings(rolled, connection, library, _kept(rolled, left, request)),
         claims=lambda: ledger.claims(old),
         foreign=ledger.foreign(old),
         bulk_lists=ledger.bulk_lists(old),
-        keyed=library.keyed,
+        keyed=library.digests.lasting,
+        yields=left,
+        content=library.digests.content,
         allowances=request.allowances,
     )
     return Prepared(connection, name, old, judged(bench))
 
 
-def _findings(rolled: Roster, connection: Connection | None, library: Library, request: Request) -> dict[int, Findings]:
+def _yields(rolled: Roster, connection: Connection | None, library: Library) -> dict[int, Yields]:
+    if connection is None:
+        return {}
+    declared = {entry.number: entry.export for entry in rolled.entries if entry.export is not None}
+    return yields(declared, connection.precedence, library.path(connection))
+
+
+def _kept(rolled: Roster, left: Mapping[int, Yields], request: Request) -> frozenset[int]:
+    """Give the exports whose contacts are kept: to be pushed, or because who decides a field is seen in them alone."""
+    if request.keep:
+        return frozenset(entry.number for entry in rolled.entries)
+    return frozenset(left).union(*left.values())
+
+
+def _findings(
+    rolled: Roster, connection: Connection | None, library: Library, kept: frozenset[int]
+) -> dict[int, Findings]:
     if connection is None:
         return {}
     return {
-        entry.number: library.find(entry.export, connection, keep=request.keep)
+        entry.number: library.find(entry.export, connection, keep=entry.number in kept)
         for entry in rolled.entries
         if entry.mode is Mode.RUN and entry.export is not None
     }

@@ -13,8 +13,10 @@ from reconciler.core.people import Judge, wanted_columns
 from reconciler.core.planning import Findings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reconciler.core.digest import Digests
-    from reconciler.core.model import Connection, Declarations, Export
+    from reconciler.core.model import Connection, Declarations, Export, FieldMatch
     from reconciler.core.ports import Source
     from reconciler.flow.outside import Outside
 
@@ -28,7 +30,7 @@ class Library:
     def __init__(
         self, declarations: Declarations, outside: Outside, digests: Digests, erased: frozenset[bytes]
     ) -> None:
-        self._declarations, self._outside, self._digests, self._erased = declarations, outside, digests, erased
+        self._declarations, self._outside, self.digests, self._erased = declarations, outside, digests, erased
         self._open: dict[str, Source] = {}
         self._stack = ExitStack()
         self._suppressed: frozenset[bytes] | None = None
@@ -40,10 +42,9 @@ class Library:
         self._open.clear()
         self._stack.close()
 
-    @property
-    def keyed(self) -> bool:
-        """Whether the people found are known by digests that another process can make too."""
-        return self._digests.lasting
+    def path(self, connection: Connection) -> Callable[[FieldMatch], tuple[str, ...]]:
+        """Give the function that says where a field stands in a contact of this connection."""
+        return self._outside.wire(connection).field
 
     def find(self, export: Export, connection: Connection, *, keep: bool) -> Findings:
         """Gather the people of one export."""
@@ -57,9 +58,9 @@ class Library:
         segments = [self._declarations.segments[use.segment] for use in export.segments]
         judge = Judge(
             export,
-            path=self._outside.wire(connection).field,
+            path=self.path(connection),
             addresses=self._outside.addresses,
-            digests=self._digests,
+            digests=self.digests,
             suppressed=self.suppressed(),
             limit=min(connection.limit, CEILING),
             keep=keep,
@@ -94,4 +95,4 @@ class Library:
                 f"{place}: neither an address nor the digest of one ({2 * SIZE} hexadecimal digits), so nothing is "
                 "sent; mend the line, or begin it with # to make it a comment"
             )
-        return self._digests.person(address)
+        return self.digests.person(address)

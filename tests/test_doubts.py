@@ -7,16 +7,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.account import Account, Table, crowd
+from support.account import COLUMNS, Account, Table, crowd
 from support.command import PROGRAM
+from support.project import FREELY, connection, export, segment, source
 
 from reconciler.core.record import RunStatus
+from reconciler.flow.session import Session
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.switches import Fault, Switches
 
@@ -93,6 +96,56 @@ def test_who_was_taken_and_left_out_of_the_answer_and_is_wanted_no_more_leaves(a
     account.check_declared()
 
 
+def test_a_run_that_was_not_agreed_to_leaves_the_doubt_as_it_is(account: Account) -> None:
+    account.declare(crowd(4))
+    account.apply()
+    account.behave(unanswered())
+    account.declare(crowd(8))
+    assert account.apply().status is RunStatus.FAILED
+    account.behave()
+    planned(account)
+    account.declare(crowd(5))
+    assert account.apply().status is RunStatus.SUCCESSFUL
+    account.check_declared()
+
+
+def test_the_doubt_of_an_export_that_does_not_run_outlives_the_runs_of_others(server: Sandbox, tmp_path: Path) -> None:
+    both = Account(server, tmp_path)
+
+    def declare(*people: str, suspended: bool = False) -> None:
+        both.project.people(COLUMNS, [(mail, mail, "Blue", *flags(mail)) for mail in people])
+        both.project.declare(
+            connection(url=server.url),
+            source(),
+            segment("left", "\"all\" = 'Y'"),
+            segment("right", "odd = 'Y'"),
+            export("one", [{"name": "left", "list": "Shared"}], safety=dict(FREELY)),
+            export("two", [{"name": "right", "list": "Shared"}], safety=dict(FREELY), suspended=suspended),
+        )
+
+    def flags(mail: str) -> tuple[str, str]:
+        return ("Y", "N") if mail.startswith("left") else ("N", "Y")
+
+    everybody = ["left1@example.com", "left2@example.com", "right1@example.com", "right2@example.com"]
+    declare(everybody[0], everybody[2])
+    both.apply()
+    both.behave(unanswered())
+    declare(*everybody)
+    both.apply()
+    both.behave()
+    declare(*everybody, suspended=True)
+    assert both.apply().status is RunStatus.SUCCESSFUL
+    declare(*everybody[:3])
+    assert both.apply().status is RunStatus.SUCCESSFUL
+    assert both.world.members("Shared") == set(everybody[:3])
+
+
+def planned(account: Account) -> None:
+    """Do what `apply` does until it asks, and answer no."""
+    with Session(account.project.shop(), lock_timeout=0) as session:
+        session.plan((), "demand")
+
+
 def test_doubts_of_somebody_who_left_every_segment_are_cleared_up(account: Account) -> None:
     account.declare(crowd(4))
     account.apply()
@@ -135,19 +188,19 @@ faults = st.lists(
 
 @settings(max_examples=40)
 @given(
-    runs=st.lists(st.tuples(tables, faults), min_size=1, max_size=4),
+    runs=st.lists(st.tuples(tables, faults, st.booleans()), min_size=1, max_size=4),
     last=tables,
     bulk_lists=st.sampled_from(["honoured", "ignored", "first"]),
 )
 def test_after_whatever_faults_one_sound_run_makes_the_declared_world(
-    server: Sandbox, runs: list[tuple[Table, tuple[Fault, ...]]], last: Table, bulk_lists: str
+    server: Sandbox, runs: list[tuple[Table, tuple[Fault, ...], bool]], last: Table, bulk_lists: str
 ) -> None:
     with tempfile.TemporaryDirectory(dir=SHM if SHM.is_dir() else None) as folder:
         account = Account(server, Path(folder))
-        for table, broken in runs:
+        for table, broken, agreed in runs:
             account.behave(*broken, bulk_lists=bulk_lists)
             account.declare(table)
-            account.apply()
+            (account.apply if agreed else partial(planned, account))()
         account.behave(bulk_lists=bulk_lists)
         account.declare(last)
         assert account.apply().status is RunStatus.SUCCESSFUL

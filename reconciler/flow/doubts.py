@@ -1,8 +1,8 @@
 """Clears up what a run that was cut off left in doubt: who may be on a list, or off it, without being recorded so.
 
-Most doubts need no look: whoever is still wanted is sent and put on the list again, which is safe. Only for people who
-are not wanted any more is the list read, because they would stay on it for ever; who is found there is recorded, and so
-leaves.
+Most doubts need no look: whoever is still wanted is sent and put on the list again, which is safe, and stays in doubt
+until that is about to be sent. Only for people who are not wanted any more is the list read, because they would stay on
+it for ever; who is found there is recorded, and so leaves.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reconciler.core.record import Claim
 from reconciler.flow.parcels import NO_LIST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from reconciler.core.digest import Digests
     from reconciler.core.ports import Destination, Ledger
@@ -46,11 +46,27 @@ def clear_up(one: Prepared, ledger: Ledger, outside: Outside, digests: Digests) 
     contacts: dict[bytes, str] = {}
     if unwanted:
         contacts = _look(one, unwanted, sure, ledger, outside, digests)
-    settled = tuple({(doubt.serial, doubt.number) for doubt in concerned})
+    settled = frozenset((doubt.serial, doubt.number) for doubt in concerned)
+    kept = [_kept(one, doubt, running) for doubt in doubts if (doubt.serial, doubt.number) in settled]
     changed = [claim for place, claim in sure.items() if recorded.get(place) != claim]
     writes = tuple(ClaimWrite(c.export, c.key, c.digest, c.slots) for c in changed)
-    ledger.commit(one.recorded_name, Acknowledged(claims=writes, contacts=dict(contacts), settled=settled))
+    batch = Acknowledged(
+        claims=writes,
+        contacts=dict(contacts),
+        intents=tuple(doubt for doubt in kept if doubt.keys),
+        settled=tuple(settled),
+    )
+    ledger.commit(one.recorded_name, batch)
     return bool(changed)
+
+
+def _kept(one: Prepared, doubt: Intent, running: Collection[int]) -> Intent:
+    """Give what of a doubt stays: what an export that does not run now began, and who is to be on the list again."""
+    if doubt.export not in running:
+        return doubt
+    if doubt.slot == NO_LIST:  # the record says by now that the content is not known
+        return doubt._replace(keys=())
+    return doubt._replace(keys=tuple(key for key in doubt.keys if one.judged.merge.wants(key, doubt.slot)))
 
 
 def _unsure(one: Prepared, doubts: list[Intent], recorded: Held) -> Held:
@@ -62,9 +78,12 @@ def _unsure(one: Prepared, doubts: list[Intent], recorded: Held) -> Held:
     for doubt in doubts:
         for key in doubt.keys:
             slots.setdefault(key, set()).add(doubt.slot)
+    whole: dict[bytes, tuple[Claim, ...]] = {}
+    for (key, _), claim in sorted(recorded.items()):
+        whole[key] = (*whole.get(key, ()), claim)
     unsure: Held = {}
     for (key, export), claim in recorded.items():
-        wanted = {each.export: each for each in one.judged.merge.wanted(key)}
+        wanted = {each.export: each for each in one.judged.merge.wanted(key, whole[key])}
         again = slots[key].intersection(slot for each in wanted.values() for slot in each.slots)
         same = export in wanted and wanted[export].digest == claim.digest
         kept = tuple(slot for slot in claim.slots if slot not in again)

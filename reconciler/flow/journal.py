@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.ports import Acknowledged
 from reconciler.core.record import Intent, Reject
+from reconciler.flow.earlier import Earlier
 from reconciler.flow.parcels import Leave, Parcel, standings
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ class Delivery:
 
 
 class Journal:
-    """Gathers outcomes and intents of one connection. `names` gives export names by number."""
+    """Gathers outcomes and intents of one connection. `names` gives export names by number.
+
+    What earlier runs left in doubt is so until the same people are about to be sent to the same list again.
+    """
 
     def __init__(self, connection: str, ledger: Ledger, names: Mapping[int, str]) -> None:
         self._connection, self._ledger, self._names = connection, ledger, names
@@ -48,6 +52,7 @@ class Journal:
         self._requests = 0
         identity = ledger.identity()
         self._serial = identity.serial if identity else 0
+        self._earlier = Earlier(ledger.doubtful(connection))
         self.delivery = Delivery()
 
     def acknowledge(self, standing: Standing) -> None:
@@ -80,7 +85,10 @@ class Journal:
 
     def write(self, parcels: Sequence[Parcel]) -> None:
         """Write what is known, and what is about to be sent. When it returns, it is on disk. Raises StateError."""
-        intents = (*self._doubts, *(intent for parcel in parcels for intent in self._intend(parcel)))
+        begun = tuple(intent for parcel in parcels for intent in self._intend(parcel))
+        settled, remaining = self._earlier.overtaken(begun)
+        self._settled.extend(settled)
+        intents = (*self._doubts, *remaining, *begun)
         if not (intents or self._settled or self._claims or self._rejects):
             return
         batch = Acknowledged(

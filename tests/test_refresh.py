@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.command import PROGRAM, reconciler
-from support.project import Project, connection, export, segment, source
+from support.project import FREELY, Project, connection, export, segment, source
 
 from reconciler.core.plan import ExportDrift, ListDrift
 from reconciler.core.record import RunStatus
@@ -177,7 +177,17 @@ def check(world: World, hands: Hands, after: dict[int, tuple[bool, bool]]) -> No
 
 
 @pytest.fixture
+def own_sandbox() -> Iterator[Sandbox]:  # what one test leaves unanswered would be met in another
+    with Sandbox(switches=Switches(rate=0)) as running:
+        yield running
+
+
+@pytest.fixture
 def project(tmp_path: Path, sandbox: Sandbox) -> Project:
+    return applied(tmp_path, sandbox)
+
+
+def applied(tmp_path: Path, sandbox: Sandbox) -> Project:
     sandbox.switches = Switches(rate=0)
     made = Project(tmp_path, sandbox.url, {"AUTOPILOT_API_KEY": f"{next(counter):032x}"})
     declare(made)
@@ -240,6 +250,24 @@ def test_a_renamed_list_is_kept_by_its_id(project: Project, sandbox: Sandbox) ->
     project.apply(refresh=True)
     assert world.members_of(one) == {address(number) for number in range(4)}
     assert world.lists_titled("one") == ()
+
+
+def test_one_list_under_two_names_is_refused(project: Project, sandbox: Sandbox) -> None:
+    world = world_of(project, sandbox)
+    one = world.lists_titled("one")[0]
+    members = world.members_of(one)
+    world.add_list("uno", one)  # the same list under another title
+    for each in members:
+        world.add_member(one, each)
+    more = export("more", [{"name": "one", "list": "uno"}], safety=dict(FREELY))
+    project.declare(more, file="more.yaml")
+    _, run = project.apply()
+    (failed,) = [each for each in run.exports if each.status is RunStatus.FAILED]
+    assert (failed.export, failed.reasons[0].split(";")[0]) == (
+        "more",
+        'the list "uno" is the one that a segment knows as "one": somebody renamed it at Autopilot',
+    )
+    assert world.members_of(one) == members
 
 
 def test_who_was_put_back_is_no_removal_and_no_update(project: Project, sandbox: Sandbox) -> None:
@@ -308,10 +336,11 @@ def test_people_in_doubt_are_not_taken_for_strangers(project: Project, sandbox: 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_look_that_is_interrupted_says_so_by_its_exit_code(
-    project: Project, sandbox: Sandbox, number: signal.Signals, code: int
+    tmp_path: Path, own_sandbox: Sandbox, number: signal.Signals, code: int
 ) -> None:
-    sandbox.switches = Switches(rate=0, latency=0.5)
-    sandbox.forget_requests()
+    project = applied(tmp_path, own_sandbox)
+    own_sandbox.switches = Switches(rate=0, latency=0.5)
+    own_sandbox.forget_requests()
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, "-C", str(project.root), "apply", "--refresh", "--yes"],
         env={**os.environ, **project.environ},
@@ -319,7 +348,7 @@ def test_a_look_that_is_interrupted_says_so_by_its_exit_code(
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not sandbox.requests and process.poll() is None:
+    while not own_sandbox.requests and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)

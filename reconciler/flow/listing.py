@@ -51,10 +51,14 @@ def establish(
     lists = Lists({entry.slot: entry.list_id for entry in ledger.lists(connection)})
     missing = sorted(wanted)
     known = destination.lists() if missing else {}
+    taken = {entry.list_id: entry for entry in ledger.lists(connection)}
     for slot, title in missing:
         ledger.drop_list(connection, slot)  # what a run that was cut off noted of a list that had this number
         try:
             list_id = destination.make_list(title)
+            if list_id in taken and taken[list_id].slot != slot:
+                lists.faults.append(_renamed(title, taken[list_id].title))
+                continue
             if title in known:
                 _note_members(connection, slot, list_id, destination, ledger, digests)
         except Unauthorized:
@@ -67,6 +71,14 @@ def establish(
         ledger.save_list(connection, RecordedList(slot, title, list_id, made=title not in known))
         lists.ids[slot] = list_id
     return lists
+
+
+def _renamed(title: str, former: str) -> str:
+    """Refuse a second name for one list: whoever left one segment would be taken off the list of the other."""
+    return (
+        f'the list "{title}" is the one that a segment knows as "{former}": somebody renamed it at Autopilot; '
+        "rename it back, or give one of the segments another list"
+    )
 
 
 def _note_members(  # where, what, and the three parts that it takes

@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from support.command import reconciler
 
 from reconciler.core.diagnostics import Diagnostic, Where
 from reconciler.core.plan import Action, ConnectionPlan, Counts, ExportPlan, Plan, Reason, Requests, SegmentPlan
@@ -156,3 +157,17 @@ def test_an_annotation_cannot_be_ended_from_within() -> None:
     assert workflow_annotations((FAULT,)) == (
         "::error file=exports/a%2Cb.yaml,line=3,col=5,title=unknown-key::50%25 wrong: 'fo'%0A\\x3a:error::x\n"
     )
+
+
+def test_annotations_name_files_from_the_top_of_what_was_checked_out(tmp_path: Path) -> None:
+    (tmp_path / "mail" / "exports").mkdir(parents=True)
+    (tmp_path / "mail" / "exports" / "bad.yaml").write_text("kind: Nothing\n")
+    environ = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}
+    done = reconciler(tmp_path / "mail", "validate", environ=environ)
+    assert done.returncode == 1
+    assert "\n::error file=mail/exports/bad.yaml,line=1," in done.stdout
+    assert "\nexports/bad.yaml:1:" in "\n" + done.stdout
+    elsewhere = reconciler(
+        tmp_path / "mail", "validate", environ=environ | {"GITHUB_WORKSPACE": str(tmp_path / "other")}
+    )
+    assert "\n::error file=exports/bad.yaml,line=1," in elsewhere.stdout

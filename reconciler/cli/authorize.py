@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +13,6 @@ from reconciler.cli.screen import Output, color, in_workflow
 from reconciler.cli.written import stale, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from reconciler.core.diagnostics import Diagnostic
     from reconciler.flow.authorize import Verdict
     from reconciler.revisions import Repository
 
@@ -67,17 +62,10 @@ def _show(verdict: Verdict, prefix: str, output: Output) -> None:
     if found:
         typer.echo(report.diagnostics_text(found, color=color()), nl=False)
     if in_workflow():
-        typer.echo(report.workflow_annotations(_from_top(found, prefix)), nl=False)
+        typer.echo(report.workflow_annotations(found, prefix), nl=False)
     if verdict.allowed:
         who = ", ".join(f"{name} ({role.value})" for name, role in verdict.actors)
         typer.echo(f"{verdict.documents} declarations and {verdict.files} other files differ: allowed for {who}")
-
-
-def _from_top(found: Iterable[Diagnostic], prefix: str) -> list[Diagnostic]:
-    """Give places as GitHub has them: from the repository's top."""
-    return [
-        replace(d, where=replace(d.where, file=posixpath.normpath(posixpath.join(prefix, d.where.file)))) for d in found
-    ]
 
 
 def _codeowners(repository: Repository, root: Path, output: Output, *, check: bool) -> Exit:

@@ -36,3 +36,9 @@ def width() -> int:
 def in_workflow() -> bool:
     """Whether a GitHub workflow reads what is written."""
     return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def workflow_prefix(root: str) -> str:
+    """Give the project's folder from the top of what the workflow checked out; empty when it is not below that."""
+    top, here = os.path.realpath(os.environ.get("GITHUB_WORKSPACE") or root), os.path.realpath(root)
+    return os.path.relpath(here, top).replace(os.sep, "/") if os.path.commonpath([top, here]) == top else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
 from reconciler.core.diagnostics import Severity
@@ -39,13 +40,20 @@ def diagnostics_text(diagnostics: Sequence[Diagnostic], *, color: bool = False) 
     return rendered([*diagnostic_lines(diagnostics), plain(closing)], color=color)
 
 
-def workflow_annotations(diagnostics: Iterable[Diagnostic]) -> str:
-    """Give a GitHub workflow command for each fault, which shows it beside the line in a pull request."""
+def workflow_annotations(diagnostics: Iterable[Diagnostic], prefix: str = "") -> str:
+    """Give a GitHub workflow command for each fault, which shows it beside the line in a pull request.
+
+    `prefix` is the project's folder, from the repository's top: GitHub knows files from there.
+    """
     return "".join(
-        f"::{fault.severity.value} file={workflow_property(fault.where.file)},line={fault.where.line},"
+        f"::{fault.severity.value} file={workflow_property(_from_top(fault, prefix))},line={fault.where.line},"
         f"col={fault.where.column},title={workflow_property(fault.rule)}::{workflow_data(fault.message)}\n"
         for fault in diagnostics
     )
+
+
+def _from_top(fault: Diagnostic, prefix: str) -> str:
+    return posixpath.normpath(posixpath.join(prefix, fault.where.file))
 
 
 def place_object(where: Where | None) -> dict[str, object] | None:

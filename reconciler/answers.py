@@ -73,14 +73,15 @@ def _phrase(status: int) -> str:
 
 
 def retry_after(value: str, now: dt.datetime) -> float | None:
-    """Give the seconds of a Retry-After, which is a number or a date."""
+    """Give the seconds of a Retry-After, which is a number or a date; a date that is past means that clocks differ."""
     if value.isascii() and value.isdigit():
         return float(value[:9])
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
-    return max(0.0, (date.replace(tzinfo=date.tzinfo or dt.UTC) - now).total_seconds())
+    seconds = (date.replace(tzinfo=date.tzinfo or dt.UTC) - now).total_seconds()
+    return seconds if seconds > 0 else None
 
 
 def fault(error: Exception, connect: float, read: float) -> Doubt:

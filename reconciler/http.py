@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from reconciler.answers import Answer, Doubt, fault, parsed, reason, unable
-from reconciler.core.errors import DestinationError, NotFound, Refused, Stopped, Unauthorized, Unavailable
+from reconciler.core.errors import DestinationError, Down, NotFound, Refused, Stopped, Unauthorized, Unavailable
 from reconciler.redaction import redact
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Call:
     pattern: str
     prepared: requests.PreparedRequest
     body: bytes | None
+    ids: Sequence[str]
 
 
 class Outlet:
@@ -94,6 +95,7 @@ class Outlet:
         self._lock = threading.Lock()
         self._sent = 0
         self._failures = 0
+        self._locked_out = ""
         self._closed = False
         # its debug lines and its warnings hold paths, and a path may hold an address
         logging.getLogger("urllib3.connectionpool").setLevel(logging.CRITICAL)
@@ -121,7 +123,8 @@ class Outlet:
         """Send one request until there is an answer, and give it.
 
         Each `{id}` of `pattern` stands for one of `ids`, in whatever characters; `body` is JSON. Raises Unauthorized,
-        NotFound, Refused; Unavailable when the retries are used up, or at the first doubt if it is not `repeatable`.
+        after which nothing more is sent, NotFound, Refused; Unavailable when the retries are used up, or at the first
+        doubt if it is not `repeatable`.
         """
         call = self._call(method, pattern, ids, body)
         attempt = 0
@@ -142,7 +145,7 @@ class Outlet:
         prepared = requests.PreparedRequest()
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         prepared.prepare(method=method, url=self._base + path, headers=headers, data=body)
-        return Call(method, pattern, prepared, body)
+        return Call(method, pattern, prepared, body, ids)
 
     def _tried(self, call: Call) -> Answer | Doubt:
         self._hope(call)
@@ -170,11 +173,12 @@ class Outlet:
         raise self._refusal(call, status, reason(status, body))
 
     def _refusal(self, call: Call, status: int, told: str) -> DestinationError:
-        shown = redact(told, secrets=self._secrets, sent=call.body)
+        shown = redact(told, secrets=self._secrets, sent=call.body, ids=call.ids)
         message = f"{call.method} {call.pattern} at {self._host}: {status} {shown}"
         match status:
             case 401:
-                return Unauthorized(message)
+                self._locked_out = self._locked_out or message  # told in the same words to whoever comes after
+                return Unauthorized(self._locked_out)
             case 404:
                 return NotFound(message, status=status, reason=shown)
             case _:
@@ -183,8 +187,10 @@ class Outlet:
     def _hope(self, call: Call) -> None:
         if self._closed:
             raise Stopped(f"{call.method} {call.pattern} at {self._host} was not sent: the run is over")
+        if self._locked_out:
+            raise Unauthorized(self._locked_out)
         if self._failures >= self._policy.give_up:
-            raise Unavailable(f"{self._host} is not answering, so nothing more is sent to it")
+            raise Down(f"{self._host} is not answering, so nothing more is sent to it")
 
     def _back_off(self, doubt: Doubt, attempt: int) -> None:
         """Wait at random up to a bound that doubles; a server that throttles is left alone by every thread."""

@@ -102,6 +102,7 @@ class Trial:
         finally:
             process.kill()
             code = process.wait()
+            self.tap.settle()
         if code == -9:
             self.score.kills += 1
             return True

@@ -322,13 +322,15 @@ def test_retry_after_as_a_date_is_honoured(liar: Liar) -> None:
     assert 29 <= clock.slept <= 31
 
 
-@pytest.mark.parametrize("asked", ["soon", "-5", "1e9", "Mon, 32 Foo 99999 00:00:00", "٣", "²", ""])
+@pytest.mark.parametrize(
+    "asked", ["Thu, 01 Jan 1970 00:00:00 GMT", "soon", "-5", "1e9", "Mon, 32 Foo 99999 00:00:00", "٣", "²", ""]
+)
 def test_a_retry_after_that_is_none_falls_back_to_backoff(liar: Liar, asked: str) -> None:
     clock = Hours()
     liar.script = [Reply(429, headers={"Retry-After": asked.encode().decode("latin-1")}), Reply()]
     with outlet(liar.url, clock) as out:
         out.request("GET", "/lists")
-    assert clock.slept <= 1
+    assert 0 < clock.slept <= 1
 
 
 def test_a_429_slows_everybody(liar: Liar) -> None:
@@ -385,6 +387,18 @@ def test_an_endless_refusal_is_cut(liar: Liar) -> None:
     with outlet(liar.url) as out, pytest.raises(Refused) as caught:
         out.request("GET", "/account")
     assert len(str(caught.value)) < 300
+
+
+def test_after_a_401_nothing_more_is_sent(liar: Liar) -> None:
+    liar.script = [Reply(401, b'{"message": "not valid"}'), Reply()]
+    told = set()
+    with outlet(liar.url) as out:
+        for pattern in ("/lists", "/account", "/lists"):
+            with pytest.raises(Unauthorized) as caught:
+                out.request("GET", pattern)
+            told.add(str(caught.value))
+        assert (out.sent, len(liar.asked)) == (1, 1)
+    assert told == {"GET /lists at 127.0.0.1: 401 not valid"}
 
 
 def test_a_wrong_key_is_unauthorized(liar: Liar) -> None:
@@ -562,7 +576,7 @@ def test_the_key_and_addresses_appear_nowhere(liar: Liar, caplog: pytest.LogCapt
     echo = json.dumps({"message": f"key {KEY.upper()} sent by Some.One@example.com, some%40example.com {{{KEY}}}"})
     texts = []
     with outlet(liar.url, retries=1) as out:
-        for reply in (Reply(400, echo.encode()), Reply(401, echo.encode()), Reply(404, echo.encode()), Reply(500)):
+        for reply in (Reply(400, echo.encode()), Reply(404, echo.encode()), Reply(500)):
             liar.script = [reply]
             with pytest.raises(DestinationError) as caught:
                 out.request("GET", "/list/{id}/contact/{id}", ("l", "someone@example.com"))
@@ -573,6 +587,11 @@ def test_the_key_and_addresses_appear_nowhere(liar: Liar, caplog: pytest.LogCapt
             with pytest.raises(Unavailable) as gone:
                 out.request("GET", "/list/{id}/contact/{id}", ("l", "someone@example.com"))
             texts += [str(gone.value), repr(gone.value), repr(gone.value.__context__)]
+        for reply in (Reply(401, echo.encode()), Reply()):
+            liar.script = [reply]
+            with pytest.raises(Unauthorized) as locked:
+                out.request("GET", "/list/{id}/contact/{id}", ("l", "someone@example.com"))
+            texts += [str(locked.value), repr(locked.value), str(locked.value.__context__)]
         texts.append(repr(out))
     everything = "\n".join([*texts, caplog.text]).lower()
     assert KEY not in everything

@@ -13,9 +13,12 @@ ReconcilerError                 one clear line; exit code 1
 │   │       ├── ListMissing     a list that is gone
 │   │       └── ContactMissing  a contact that is gone
 │   └── Unavailable             it may pass later: retries are used up
+│       ├── Down                so many requests got no answer that this one was not sent
 │       └── Stopped             the run is ending: the request was not sent
 └── StateError                  the ledger cannot be used as it is
-    └── StateLocked             another writer holds it; exit code 5
+    ├── StateLocked             another writer holds it; exit code 5
+    ├── StoreConflict           another writer was quicker: the object is not as it was read
+    └── StoreUnreachable        the store does not answer; it may later
 """
 
 from __future__ import annotations
@@ -94,6 +97,10 @@ class Unavailable(DestinationError):  # noqa: N818  # says what is so
     """No usable answer within the bounded retries. The request may have been carried out all the same."""
 
 
+class Down(Unavailable):  # says what is so
+    """The destination is not answering, so the request was not sent, nor is any other in this run."""
+
+
 class Stopped(Unavailable):
     """The run is to end, so the request was not sent."""
 
@@ -104,3 +111,11 @@ class StateError(ReconcilerError):
 
 class StateLocked(StateError):  # noqa: N818  # says what is so
     """Another writer holds the ledger."""
+
+
+class StoreConflict(StateError):  # noqa: N818  # says what is so
+    """An object of a shared store is there already, or is not as it was read: another writer was quicker."""
+
+
+class StoreUnreachable(StateError):  # noqa: N818  # says what is so
+    """A shared store does not answer within the bounded retries. A write may have been carried out all the same."""

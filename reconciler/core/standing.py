@@ -33,6 +33,15 @@ class Standing:
             (self.sent or not step.push) and len(self.added) >= len(step.add) and len(self.removed) >= len(step.remove)
         )
 
+    def known_as(self, contact_id: str) -> None:
+        """Take in the contact's id. Another one than before is a new contact, which is on no list yet."""
+        if self.contact_id not in {None, contact_id}:
+            step = self.step
+            wanted = {slot for claim in step.after for slot in claim.slots}
+            before = tuple(claim._replace(slots=()) for claim in step.before)
+            self.step = step._replace(before=before, add=tuple(sorted(wanted)), remove=())
+        self.contact_id = contact_id
+
     def claims(self) -> tuple[ClaimWrite, ...]:
         """Give every claim of the person that differs from what was recorded before the step."""
         step = self.step

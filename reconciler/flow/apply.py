@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from reconciler.core.errors import DestinationError, SecretMissing, Stopped
@@ -53,16 +54,18 @@ def carry_out(plan: Plan, prepared: tuple[Prepared, ...], means: Means, run: Run
 
     `run` is the run as it starts. One connection that fails does not stop another.
     """
+    clock = means.outside.clock
+    began = clock.monotonic()
     means.ledger.start(run)
     results: list[ExportRun] = [_untouched(export) for export in plan.idle]
     requests = 0
-    patience = Patience(means.stop, means.outside.clock)
+    patience = Patience(means.stop, clock)
     for one in prepared:
         done, sent = _connection(one, means, patience)
         results += done
         requests += sent
     status = _overall(results, stopped=means.stop())
-    ended = means.outside.clock.now()
+    ended = run.started + timedelta(seconds=clock.monotonic() - began)  # the time of day may have been set meanwhile
     means.ledger.finish(run.id, ended=ended, status=status, requests=requests, exports=results)
     return replace(run, ended=ended, status=status, requests=requests, exports=tuple(results))
 

@@ -10,7 +10,7 @@ from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, assert_never
 
-from reconciler.core.errors import ContactMissing, DestinationError, ListMissing, Refused, Stopped, Unauthorized
+from reconciler.core.errors import ContactMissing, DestinationError, Down, ListMissing, Refused, Stopped, Unauthorized
 from reconciler.core.ports import Pushed
 from reconciler.flow.crew import Crew
 from reconciler.flow.journal import Journal, concerned
@@ -141,8 +141,9 @@ class Courier:
             self._fail(outbox, receipt.parcel, receipt.error)
             return
         accepted = receipt.pushed.accepted
-        left_out = [standing for standing in standings(receipt.parcel) if standing.step.key not in accepted]
-        self._journal.settle(receipt.parcel, left_out)
+        # Who was left out of the answer may be on the list, and so may everybody where nobody knows if it was honoured
+        unsure = [s for s in standings(receipt.parcel) if not receipt.listed or s.step.key not in accepted]
+        self._journal.settle(receipt.parcel, unsure)
         self._progress(len(accepted))
         for standing in standings(receipt.parcel):
             key = standing.step.key
@@ -174,11 +175,15 @@ class Courier:
                 for standing in standings(parcel):
                     outbox.drop(standing)
                 return
-            case _, Unauthorized() | Refused():
+            case Single() | Join() | Leave(), Down():
+                self._halted = True
+                self._journal.settle(parcel)  # it was not sent; of a batch that was halved, a part may have been
+            case _, Unauthorized() | Refused() | Down():
                 self._halted = True
             case _:
                 pass
-        self._fault(str(error))
+        if not (isinstance(error, Down) and self.delivery.faults):  # why it is taken for down is told already
+            self._fault(str(error))
         for standing in standings(parcel):
             outbox.drop(standing)
 
@@ -218,7 +223,7 @@ def _advanced(standing: Standing, receipt: Receipt) -> None:
             standing.added += (slot,)
         case Bulk(_, slot) | Single(_, slot):
             standing.sent = True
-            standing.contact_id = receipt.pushed.accepted[standing.step.key]
+            standing.known_as(receipt.pushed.accepted[standing.step.key])
             if slot != NO_LIST and receipt.listed:
                 standing.added += (slot,)
         case _:

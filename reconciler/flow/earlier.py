@@ -1,4 +1,4 @@
-"""The doubts of earlier runs, while a run sends the same people again: each stands until another takes its place."""
+"""Decides how long a doubt about an earlier request stands: until the same people go to the same list again."""
 
 from __future__ import annotations
 
@@ -17,11 +17,18 @@ Request = tuple[int, int]
 
 
 class Earlier:
-    """What earlier runs left in doubt on one connection. Doubts about no list are none of its business."""
+    """What requests left in doubt on one connection, of earlier runs and of this one.
+
+    Doubts about no list are none of its business: what a contact holds is settled by the record.
+    """
 
     def __init__(self, doubts: Iterable[Intent]) -> None:
         self._open: dict[Request, list[Intent]] = defaultdict(list)
         self._places: dict[tuple[int, bytes], set[Request]] = defaultdict(set)
+        self.add(doubts)
+
+    def add(self, doubts: Iterable[Intent]) -> None:
+        """Take in what is in doubt from now on."""
         for doubt in doubts:
             self._open[doubt.serial, doubt.number].append(doubt)
             if doubt.slot != NO_LIST:

@@ -76,19 +76,22 @@ class Journal:
             self.delivery.rejected[number] += 1
             self._rejects.append(Reject(self._connection, self._names[number], standing.step.key, reason))
 
-    def settle(self, parcel: Parcel, left_out: Sequence[Standing] = ()) -> None:
-        """Note that a request is in doubt no more, but for those whom its answer left out: they may have been taken."""
+    def settle(self, parcel: Parcel, unsure: Sequence[Standing] = ()) -> None:
+        """Note that a request is in doubt no more, but for those of whom its answer does not say where they are now."""
         number = self._numbers.pop(id(parcel), None)
         if number is not None:
             self._settled.append((self._serial, number))
-            self._doubts.extend(self._intents(number, parcel, left_out))
+            doubts = tuple(self._intents(number, parcel, unsure))
+            self._doubts.extend(doubts)
+            self._earlier.add(doubts)
 
     def write(self, parcels: Sequence[Parcel]) -> None:
         """Write what is known, and what is about to be sent. When it returns, it is on disk. Raises StateError."""
         begun = tuple(intent for parcel in parcels for intent in self._intend(parcel))
         settled, remaining = self._earlier.overtaken(begun)
         self._settled.extend(settled)
-        intents = (*self._doubts, *remaining, *begun)
+        doubts = (doubt for doubt in self._doubts if (doubt.serial, doubt.number) not in settled)
+        intents = (*doubts, *remaining, *begun)
         if not (intents or self._settled or self._claims or self._rejects):
             return
         batch = Acknowledged(

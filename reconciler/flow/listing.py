@@ -64,7 +64,8 @@ def establish(
         except Unauthorized:
             raise
         except DestinationError as error:
-            lists.faults.append(str(error))
+            if str(error) not in lists.faults:
+                lists.faults.append(str(error))
             continue
         if title not in known:
             lists.made.add(slot)

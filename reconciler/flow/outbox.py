@@ -103,7 +103,7 @@ class Outbox:
     def _admit(self) -> None:
         steps = list(islice(self._steps, CHUNK))
         self._exhausted = len(steps) < CHUNK
-        known = [s.key for s in steps if s.remove or (s.add and not s.push)]
+        known = [s.key for s in steps if s.before or s.remove or (s.add and not s.push)]
         ids = self._ids(known) if known else {}
         for step in steps:
             standing = Standing(step, contact_id=ids.get(step.key))

@@ -79,8 +79,8 @@ def moment(time: dt.datetime | None) -> str:
 
 
 def elapsed(run: Run) -> float | None:
-    """Give the seconds that a run took; None while it runs, or when it was cut off."""
-    return None if run.ended is None else (run.ended - run.started).total_seconds()
+    """Give the seconds that a run took, none if the clock was set back; None while it runs, or when it was cut off."""
+    return None if run.ended is None else max(0.0, (run.ended - run.started).total_seconds())
 
 
 def left_out(excluded: Mapping[str, int]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -30,12 +31,15 @@ class Seen:
 
 
 class Wiretap:
-    """Listens to a sandbox. `begun` counts the write requests that arrived, `seen` holds those that were met."""
+    """Listens to a sandbox. `begun` counts the write requests that arrived, `seen` holds those that were met.
+
+    `open` are those that are being met: a server may be slow, and whoever asked may be gone by then.
+    """
 
     def __init__(self, server: Sandbox) -> None:
         self._meet = server._service.meet
         self._lock = threading.Lock()
-        self.begun = 0
+        self.begun = self.open = 0
         self.seen: list[Seen] = []
         server._service.meet = self._listen  # type: ignore[method-assign]  # this is the tap
 
@@ -45,15 +49,28 @@ class Wiretap:
             seen, self.seen, self.begun = self.seen, [], 0
         return seen
 
+    def settle(self) -> None:
+        """Wait until what was asked by a process that is gone is met, so that it is not taken for the next one's."""
+        quiet = 0
+        while quiet < 3:
+            time.sleep(0.005)
+            quiet = 0 if self.open else quiet + 1
+
     def _listen(self, request: Request) -> Outcome:
         if request.method == "GET":
             return self._meet(request)
         with self._lock:
             self.begun += 1
+            self.open += 1
         asked = frozenset(_atoms(request))
-        outcome = self._meet(request)
-        with self._lock:
-            self.seen.append(Seen(asked, frozenset(_acknowledged(asked, outcome))))
+        outcome = None
+        try:
+            outcome = self._meet(request)
+        finally:
+            with self._lock:
+                self.open -= 1
+                if outcome is not None:
+                    self.seen.append(Seen(asked, frozenset(_acknowledged(asked, outcome))))
         return outcome
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import threading
 from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
@@ -82,7 +83,19 @@ def unwritten(error: OSError) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _defect(error: Exception) -> str:
+def hush() -> None:
+    """Let no traceback be shown, whatever is raised where no command takes it: on a thread, or in what is let go."""
+    sys.excepthook = lambda _, error, __: _last(error)
+    threading.excepthook = lambda fault: _last(fault.exc_value)
+    sys.unraisablehook = lambda fault: _last(fault.exc_value)
+
+
+def _last(error: BaseException | None) -> None:
+    if error is not None:
+        say("interrupted" if isinstance(error, KeyboardInterrupt) else _defect(error))
+
+
+def _defect(error: BaseException) -> str:
     """Name a fault of ours by its kind and place only: its text may hold what must not be shown."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

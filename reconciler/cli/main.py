@@ -26,6 +26,7 @@ from reconciler.cli import (
     unlock,
     validate,
 )
+from reconciler.cli.exits import hush
 
 app = typer.Typer(
     name="reconciler",
@@ -70,6 +71,7 @@ app.add_typer(state.app, name="state")
 
 
 def main() -> None:
-    """Run the command line. No crash is dumped: the memory holds people and the key."""
+    """Run the command line. No crash is dumped and no traceback shown: they hold people and the key."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    hush()
     app()

@@ -138,6 +138,10 @@ class Outlet:
         self._settle(answered=True)
         return outcome
 
+    def shown(self, said: str) -> str:
+        """Give what the server said of itself as one line that may be shown: it may repeat the key."""
+        return redact(said, secrets=self._secrets, sent=None)
+
     def _call(self, method: str, pattern: str, ids: Sequence[str], body: bytes | None) -> Call:
         path = pattern
         for each in ids:

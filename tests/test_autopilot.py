@@ -27,6 +27,7 @@ from reconciler.core.errors import (
 )
 from reconciler.core.model import FieldKind, FieldMatch
 from reconciler.core.ports import Destination, Item, Pushed, Wire
+from reconciler.destinations import autopilot_wire as wire
 from reconciler.destinations.autopilot import Autopilot, open_autopilot
 from reconciler.destinations.autopilot_wire import AutopilotWire, bulk_body, single_body
 from reconciler.http import Policy
@@ -712,3 +713,15 @@ def test_leaving_is_done_whatever_way_it_is_said(parrot: Parrot, status: int, bo
     with opened(parrot.url) as pilot:
         pilot.leave("l", "c")
         assert pilot.requests() == 1
+
+
+def test_an_address_is_never_taken_for_an_id() -> None:
+    odd = "somebody@example.com"
+    assert wire.taken({"email_contact_map": {odd: odd, "other@example.com": "person_1"}}) == {
+        "other@example.com": "person_1"
+    }
+    page = wire.members({"contacts": [{"contact_id": odd, "Email": odd}]})
+    assert page is not None
+    assert page.people == [("", odd)]
+    assert wire.titles({"lists": [{"list_id": odd, "title": "all"}]}) == {}
+    assert wire.identifier({"contact_id": "person\x1b[31m"}, "contact_id") == ""

@@ -79,11 +79,9 @@ def test_the_first_that_precedence_names_decides(rivals: Rivals) -> None:
 
 def test_a_suspended_export_still_decides_its_field(rivals: Rivals) -> None:
     rivals.declare(("A", "B2"), suspended="a")
-    assert rivals.apply() == 0
-    assert rivals.name == "A"
+    assert (rivals.apply(), rivals.name) == (0, "A")
     rivals.declare(("A2", "B2"))
-    assert rivals.apply() == 1
-    assert rivals.name == "A2"
+    assert (rivals.apply(), rivals.name) == (1, "A2")
 
 
 def test_a_precedence_that_changes_is_sent(rivals: Rivals) -> None:

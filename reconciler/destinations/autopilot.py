@@ -111,7 +111,7 @@ class Autopilot(AutopilotReader):
             if refused.status != 409:  # noqa: PLR2004  # the title exists already
                 raise
             data, conflict = None, refused
-        list_id = wire.text(data, "list_id") or self._look_for(title)
+        list_id = wire.identifier(data, "list_id") or self._look_for(title)
         if not list_id:
             if conflict is not None:
                 raise conflict
@@ -176,7 +176,7 @@ class Autopilot(AutopilotReader):
                 raise
             tally.refused(item, refused)
         else:
-            contact = wire.text(data, "contact_id")
+            contact = wire.identifier(data, "contact_id")
             tally.answered((item,), {item.email.lower(): contact} if contact else {})
         return tally.pushed()
 

@@ -37,7 +37,7 @@ class AutopilotReader:
 
     def account(self) -> Account:
         """Test the key in the cheapest way."""
-        return wire.account(self._ask("GET", "/account"))
+        return wire.account(self._ask("GET", "/account"), self._outlet.shown)
 
     def lists(self) -> Mapping[str, tuple[str, ...]]:
         """Give the ids of the lists by title, ascending: a title may exist twice."""

@@ -6,17 +6,20 @@ Pure. Answers may have any shape: what is not as expected is left out, never an 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.core.autopilot_fields import RESERVED_FIELDS, STANDARD_FIELDS
 from reconciler.core.ports import Account
-from reconciler.redaction import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from reconciler.core.model import FieldMatch
     from reconciler.core.ports import Item
+
+_IDENTIFIER = re.compile(r"[!-?A-~]{1,128}")
+"""Printable and without an @."""
 
 _FORBIDDEN = tuple(json.dumps(name).encode() + b":" for name in RESERVED_FIELDS)
 
@@ -74,13 +77,20 @@ def taken(data: object) -> dict[str, str]:
     people = data.get("email_contact_map") if isinstance(data, dict) else None
     if not isinstance(people, dict):
         return {}
-    return {address.lower(): contact for address, contact in people.items() if isinstance(contact, str) and contact}
+    found = {address.lower(): identifier(people, address) for address in people}
+    return {address: contact for address, contact in found.items() if contact}
 
 
 def text(data: object, key: str) -> str:
     """Give the text under a key, or an empty one."""
     value = data.get(key) if isinstance(data, dict) else None
     return value if isinstance(value, str) else ""
+
+
+def identifier(data: object, key: str) -> str:
+    """Give the id under a key, or an empty one: it is kept, so nothing is taken for one that could be an address."""
+    value = text(data, key)
+    return value if _IDENTIFIER.fullmatch(value) else ""
 
 
 def titles(data: object) -> Mapping[str, tuple[str, ...]] | None:
@@ -90,7 +100,7 @@ def titles(data: object) -> Mapping[str, tuple[str, ...]] | None:
         return None
     found: dict[str, set[str]] = {}
     for entry in entries:
-        list_id = text(entry, "list_id")
+        list_id = identifier(entry, "list_id")
         if list_id and isinstance(entry.get("title"), str):
             found.setdefault(entry["title"], set()).add(list_id)
     return {title: tuple(sorted(ids)) for title, ids in found.items()}
@@ -109,11 +119,11 @@ def members(data: object) -> Page | None:
     contacts = data.get("contacts") if isinstance(data, dict) else None
     if not isinstance(data, dict) or not isinstance(contacts, list):
         return None
-    people = [(text(each, "contact_id"), text(each, "Email").strip().lower()) for each in contacts]
+    people = [(identifier(each, "contact_id"), text(each, "Email").strip().lower()) for each in contacts]
     total = data.get("total_contacts")
     return Page(people, text(data, "bookmark"), total if type(total) is int else 0)
 
 
-def account(data: object) -> Account:
-    """Read GET /account."""
-    return Account(instance=one_line(text(data, "instanceId")), name=one_line(text(data, "fullName")))
+def account(data: object, shown: Callable[[str], str]) -> Account:
+    """Read GET /account; `shown` makes what a server says fit to be shown."""
+    return Account(instance=shown(text(data, "instanceId")), name=shown(text(data, "fullName")))

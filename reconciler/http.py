@@ -166,7 +166,7 @@ class Outlet:
                 call.prepared, stream=True, timeout=(connect, read), verify=self._verify, proxies=self._proxies
             )
             body = _read(response, self._policy.body)
-        except (OSError, HTTPError) as error:
+        except (OSError, HTTPError, ValueError) as error:  # ValueError: a chunk of negative size
             return fault(error, connect, read)
         status = response.status_code
         if status in range(200, 300):
@@ -211,8 +211,7 @@ class Outlet:
 
 def _host(base_url: str) -> tuple[str, bool]:
     """Give the host to name in messages, and whether it is loopback. Raises DestinationError for an unsafe URL."""
-    parts = urlsplit(base_url)
-    host = parts.hostname or ""
+    host = (parts := urlsplit(base_url)).hostname or ""
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

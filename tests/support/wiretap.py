@@ -59,10 +59,10 @@ class Wiretap:
     def _listen(self, request: Request) -> Outcome:
         if request.method == "GET":
             return self._meet(request)
+        asked = frozenset(_atoms(request))  # raises for what was cut off with the process that sent it
         with self._lock:
             self.begun += 1
             self.open += 1
-        asked = frozenset(_atoms(request))
         outcome = None
         try:
             outcome = self._meet(request)

@@ -128,7 +128,7 @@ class Outlet:
         """
         call = self._call(method, pattern, ids, body)
         attempt = 0
-        while isinstance(outcome := self._tried(call), Doubt):
+        while isinstance(outcome := self._tried(call, tried=attempt > 0), Doubt):
             if outcome.final or not repeatable or attempt >= self._policy.retries:
                 self._settle(answered=False)
                 tries = f" (tried {attempt + 1} times)" if attempt else ""
@@ -151,10 +151,10 @@ class Outlet:
         prepared.prepare(method=method, url=self._base + path, headers=headers, data=body)
         return Call(method, pattern, prepared, body, ids)
 
-    def _tried(self, call: Call) -> Answer | Doubt:
-        self._hope(call)
+    def _tried(self, call: Call, *, tried: bool) -> Answer | Doubt:
+        self._hope(call, tried=tried)
         self._pace.wait()
-        self._hope(call)  # all may be lost since
+        self._hope(call, tried=tried)  # all may be lost since
         return self._attempt(call)
 
     def _attempt(self, call: Call) -> Answer | Doubt:
@@ -188,13 +188,13 @@ class Outlet:
             case _:
                 return Refused(message, status=status, reason=shown)
 
-    def _hope(self, call: Call) -> None:
+    def _hope(self, call: Call, *, tried: bool) -> None:
         if self._closed:
             raise Stopped(f"{call.method} {call.pattern} at {self._host} was not sent: the run is over")
         if self._locked_out:
             raise Unauthorized(self._locked_out)
         if self._failures >= self._policy.give_up:
-            raise Down(f"{self._host} is not answering, so nothing more is sent to it")
+            raise Down(f"{self._host} is not answering, so nothing more is sent to it", tried=tried)
 
     def _back_off(self, doubt: Doubt, attempt: int) -> None:
         """Wait at random up to a bound that doubles; a server that throttles is left alone by every thread."""

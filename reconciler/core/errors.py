@@ -13,7 +13,7 @@ ReconcilerError                 one clear line; exit code 1
 │   │       ├── ListMissing     a list that is gone
 │   │       └── ContactMissing  a contact that is gone
 │   └── Unavailable             it may pass later: retries are used up
-│       ├── Down                so many requests got no answer that this one was not sent
+│       ├── Down                so many requests got no answer that this one is not sent (any more)
 │       └── Stopped             the run is ending: the request was not sent
 └── StateError                  the ledger cannot be used as it is
     ├── StateLocked             another writer holds it; exit code 5
@@ -97,8 +97,12 @@ class Unavailable(DestinationError):  # noqa: N818  # says what is so
     """No usable answer within the bounded retries. The request may have been carried out all the same."""
 
 
-class Down(Unavailable):  # says what is so
-    """The destination is not answering, so the request was not sent, nor is any other in this run."""
+class Down(Unavailable):
+    """The destination is not answering, so nothing more is sent in this run. `tried`: this request was, before."""
+
+    def __init__(self, message: str, *, tried: bool) -> None:
+        super().__init__(message)
+        self.tried = tried
 
 
 class Stopped(Unavailable):

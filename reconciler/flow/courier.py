@@ -7,7 +7,7 @@ sent.
 from __future__ import annotations
 
 from functools import partial
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING, assert_never
 
 from reconciler.core.errors import ContactMissing, DestinationError, Down, ListMissing, Refused, Stopped, Unauthorized
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 MOST = 16
 """Requests in flight at most: enough for 20 a second at 500 ms each, and more threads only get in each other's way."""
+
+NEAR = 0.02
+"""Seconds that a ledger on this machine takes to write; nobody waits for that."""
+
+MOST_AHEAD = 64
+"""Requests announced ahead at most: each is looked at again after a run that is killed."""
 
 
 def width(rate: float) -> int:
@@ -59,6 +65,7 @@ class Courier:
         self._progress = progress
         self._flying: dict[int, Parcel] = {}
         self._halted = self._probing = False
+        self._writing = inf
         self._journal = Journal(connection, ledger, names)
         self.vanished: set[int] = set()
 
@@ -76,8 +83,11 @@ class Courier:
         crew: Crew[Receipt] = Crew(most)
         try:
             while True:
-                parcels = self._next(outbox, most - len(self._flying))
+                parcels = self._next(outbox, most + self._ahead(rate) - len(self._flying))
+                began = self._clock.monotonic()
                 self._record(outbox, parcels)
+                if parcels:  # the least of all: a machine that is busy is not a ledger that is far away
+                    self._writing = min(self._writing, self._clock.monotonic() - began)
                 for parcel in parcels:
                     self._flying[id(parcel)] = parcel
                     crew.begin(partial(self._send, parcel))
@@ -89,6 +99,13 @@ class Courier:
         finally:
             crew.leave()
         return self._conclude(outbox)
+
+    def _ahead(self, rate: float) -> int:
+        """Give how many requests to announce before a thread is free for them, where a ledger is far away.
+
+        While it is written, nothing new can be announced: what is sent meanwhile must have been before.
+        """
+        return min(MOST_AHEAD, ceil(rate * self._writing * 2)) if NEAR < self._writing < inf else 0
 
     def _over(self, outbox: Outbox) -> bool:
         if self._flying:
@@ -116,8 +133,8 @@ class Courier:
             case Bulk(people, slot, probe=True):
                 items = [item(s) for s in people]
                 empty = slot in self._made
-                pushed, works = probe(self._destination, items, self._lists[slot], empty=empty, clock=self._clock)
-                return Receipt(parcel, pushed, listed=bool(works), works=works)
+                found = probe(self._destination, items, self._lists[slot], empty=empty, clock=self._clock)
+                return Receipt(parcel, found.pushed, listed=bool(found.works), nobody=found.nobody, works=found.works)
             case Bulk(people, slot):
                 return Receipt(parcel, self._destination.push([item(s) for s in people], self._lists.get(slot)))
             case Single(standing, slot):
@@ -142,7 +159,8 @@ class Courier:
             return
         accepted = receipt.pushed.accepted
         # Who was left out of the answer may be on the list, and so may everybody where nobody knows if it was honoured
-        unsure = [s for s in standings(receipt.parcel) if not receipt.listed or s.step.key not in accepted]
+        open_ = not (receipt.listed or receipt.nobody)
+        unsure = [s for s in standings(receipt.parcel) if open_ or s.step.key not in accepted]
         self._journal.settle(receipt.parcel, unsure)
         self._progress(len(accepted))
         for standing in standings(receipt.parcel):
@@ -175,7 +193,7 @@ class Courier:
                 for standing in standings(parcel):
                     outbox.drop(standing)
                 return
-            case Single() | Join() | Leave(), Down():
+            case Single() | Join() | Leave(), Down(tried=False):
                 self._halted = True
                 self._journal.settle(parcel)  # it was not sent; of a batch that was halved, a part may have been
             case _, Unauthorized() | Refused() | Down():

@@ -55,7 +55,9 @@ Parcel = Bulk | Single | Join | Leave
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a parcel. `listed` says that the accepted are on the list now; `works` what a probe found out.
+    """What became of a parcel.
+
+    `listed` says that the accepted are on the list now, `nobody` that none of them is; `works` is what a probe found.
 
     With an `error` nothing is known beyond what `pushed` says.
     """
@@ -63,6 +65,7 @@ class Receipt:
     parcel: Parcel
     pushed: Pushed = field(default_factory=Pushed)
     listed: bool = True
+    nobody: bool = False
     works: bool | None = None
     error: DestinationError | None = None
 

@@ -8,7 +8,7 @@ list are sent in bulk with it, and then looked up on it.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +22,16 @@ PATIENCE = 1.0
 """Seconds until the members are read once more, should they show late, before the answer is no."""
 
 
-def probe(
-    destination: Destination, items: Sequence[Item], list_id: str, *, empty: bool, clock: Clock
-) -> tuple[Pushed, bool | None]:
-    """Send one batch with its list, and say whether that put people on it; None: it could not be told.
+class Probed(NamedTuple):
+    """What a probe found out: whether the list was honoured, None: it could not be told; or that it was for nobody."""
+
+    pushed: Pushed
+    works: bool | None
+    nobody: bool = False
+
+
+def probe(destination: Destination, items: Sequence[Item], list_id: str, *, empty: bool, clock: Clock) -> Probed:
+    """Send one batch with its list, and find out whether that put people on it.
 
     `empty` says that the list was made a moment ago, so nobody needs to be looked up before. Raises DestinationError.
     """
@@ -33,17 +39,18 @@ def probe(
     pushed = destination.push(items, list_id)
     ids = [pushed.accepted[item.key] for item in suspects if item.key in pushed.accepted]
     if not ids:
-        return pushed, None
-    if _all_on(destination, list_id, ids):
-        return pushed, True
-    clock.sleep(PATIENCE)
-    return pushed, _all_on(destination, list_id, ids)
+        return Probed(pushed, None)
+    on = _on(destination, list_id, ids)
+    if not all(on):
+        clock.sleep(PATIENCE)
+        on = _on(destination, list_id, ids)
+    return Probed(pushed, all(on), nobody=not any(on))
 
 
-def _all_on(destination: Destination, list_id: str, ids: Sequence[str]) -> bool:
+def _on(destination: Destination, list_id: str, ids: Sequence[str]) -> list[bool]:
     """Look everybody up at the same time, because nothing else can be sent meanwhile."""
     with ThreadPoolExecutor(len(ids)) as pool:
-        return all(pool.map(lambda contact: destination.on_list(list_id, contact), ids))
+        return list(pool.map(lambda contact: destination.on_list(list_id, contact), ids))
 
 
 def _suspects(destination: Destination, items: Sequence[Item], list_id: str, *, empty: bool) -> list[Item]:

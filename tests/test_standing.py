@@ -100,6 +100,18 @@ def test_nothing_is_recorded_that_was_not_acknowledged(drawn: tuple[Scene, dict[
         assert {(write.export, write.digest) for write in held} <= contents
 
 
+@given(cut_off())
+def test_no_membership_is_there_without_a_record(drawn: tuple[Scene, dict[bytes, list[Request]]]) -> None:
+    scene, done = drawn
+    for step in scene.steps():
+        joined = {slot for kind, slot in done[step.key] if kind == "join"}
+        left = {slot for kind, slot in done[step.key] if kind == "leave"}
+        behind = {slot for claim in step.before if claim.export in scene.leaves_behind for slot in claim.slots}
+        had = {slot for claim in step.before for slot in claim.slots}
+        now = written(step.before, acknowledged(step, done[step.key]).claims())
+        assert {slot for claim in now for slot in claim.slots} >= (had | joined) - left - behind
+
+
 @given(scenes())
 def test_when_all_is_acknowledged_the_step_is_done_and_not_before(scene: Scene) -> None:
     for step in scene.steps():

@@ -56,10 +56,11 @@ class Standing:
         step = self.step
         had = set(old.slots) if old else set()
         wanted = set(new.slots) if new else set()
-        held_back = {slot for slot in had - wanted if slot in step.remove and slot not in self.removed}
+        sent = self.sent or not step.push
+        # What another export takes over stays with this one until that one's claim can be written: when all is sent
+        held_back = {slot for slot in had - wanted if slot not in self.removed and (slot in step.remove or not sent)}
         gained = {slot for slot in wanted - had if slot not in step.add or slot in self.added}
         slots = tuple(sorted((had & wanted) | held_back | gained))
-        sent = self.sent or not step.push
         if new is not None and sent:
             return ClaimWrite(number, step.key, new.digest, slots)
         # Whoever lets a person go stays recorded until the contact is sent, or a run that is cut off would forget to.

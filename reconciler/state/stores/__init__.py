@@ -1,0 +1,1 @@
+"""The shared stores: one file each, all behind the one port."""

@@ -1,0 +1,60 @@
+"""Decides what a fault of the object-store library means. Nothing of its text is shown: that may hold a signature."""
+
+from __future__ import annotations
+
+import re
+
+from obstore.exceptions import BaseError
+
+from reconciler.core.errors import StateError, StoreUnreachable
+
+FOREIGN = (BaseError, OSError, ValueError)
+"""All that the library raises."""
+
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>|\(code: ([A-Za-z]{1,60})\)")
+"""The server's word for a fault: of a request, or of one of several deletions within one."""
+_FORBIDDEN = {"AccessDenied", "AuthorizationPermissionMismatch"}
+_NOWHERE = {"ContainerNotFound", "NoSuchBucket", "ContainerBeingDeleted"}
+_PASSING = {408, 425, 429}
+_SERVERS_OWN = 500
+_METADATA = re.compile(r"169\.254\.169\.254|metadata\.google\.internal|metadata/computeMetadata")
+
+
+def homeless(error: Exception) -> bool:
+    """Tell whether the container itself is not there, not only an object."""
+    return _code(error) in _NOWHERE
+
+
+def fault(error: Exception, place: str, needs: str) -> StateError:
+    """Give our error in place of the library's; `needs` says what credentials are to be had from."""
+    text = str(error)
+    status = _status(text)
+    said = " ".join(filter(None, (str(status or ""), _code(error))))
+    if _METADATA.search(text):  # where the library looks last, when the environment names nothing
+        return StateError(f"{place}: no credentials: {needs}")
+    if status is None and "HTTP error" in text:
+        return StoreUnreachable(f"{place}: the store does not answer")
+    if status is None and _code(error) not in _FORBIDDEN:
+        return StateError(f"{place}: it cannot be used with these settings: {needs}")
+    if status is not None and (status in _PASSING or status >= _SERVERS_OWN):
+        return StoreUnreachable(f"{place}: the store cannot answer now ({said})")
+    return StateError(f"{place}: {_refusal(error, status)} ({said})")
+
+
+def _refusal(error: Exception, status: int | None) -> str:
+    if homeless(error):
+        return "there is no such container or bucket; make it first"
+    if status in {401, 403} or _code(error) in _FORBIDDEN:
+        return "the store refuses these credentials, or they lack a right of docs/stores.md"
+    return "the store refuses the request; are its name, its region and its address right?"
+
+
+def _status(text: str) -> int | None:
+    found = _STATUS.search(text)
+    return int(found[1]) if found else None
+
+
+def _code(error: Exception) -> str:
+    found = _CODE.search(str(error))
+    return found[found.lastindex or 0] if found else ""

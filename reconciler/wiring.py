@@ -158,6 +158,7 @@ class Workshop:
     def outside(self, declarations: Declarations) -> Outside:
         """Give the flow its openers."""
         from reconciler.addresses import AddressBook  # email-validator takes 0.05 s
+        from reconciler.timetable import scheduled  # cronsim is not needed for help
 
         return Outside(
             source=lambda source: self.source(source, declarations),
@@ -165,6 +166,7 @@ class Workshop:
             destination=self.destination,
             addresses=AddressBook(),
             clock=self.clock,
+            calendar=scheduled,
             suppressed=lambda: self._suppressed(declarations),
             erased=lambda: self._erased(declarations),
         )

@@ -50,6 +50,10 @@ class Source(Protocol):
         """Tell whether the source knows the segment at all; one that is missing is not one that is empty."""
         ...
 
+    def mark(self, segments: Sequence[Segment]) -> str | None:
+        """Tell apart what `members` would read, alike on every machine; None: it cannot. Raises SourceError."""
+        ...
+
     def close(self) -> None:
         """Give the engine's memory back. May be called twice."""
         ...

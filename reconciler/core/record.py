@@ -90,7 +90,8 @@ class RunStatus(Enum):
 class ExportRun:
     """What one run did for one export. Counts are people; `reasons` are sentences without personal data.
 
-    `allowed` has a sentence for each safety rule that somebody let it break.
+    `allowed` has a sentence for each safety rule that somebody let it break. `source_mark` tells apart what was read,
+    and under which declarations; empty: not known, or not looked at.
     """
 
     export: str
@@ -106,6 +107,7 @@ class ExportRun:
     excluded: Mapping[str, int] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
+    source_mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,14 @@ WORDS = (
 class StatusRow:
     """One export as the Exports page shows it.
 
-    `status` is one of WORDS, `people` are those recorded. `refreshed` is when its last run ended, with its zone; None:
-    never. `schedule` says in words when it is due. `detail` is a sentence on what stopped it, or empty. `pending`
-    counts the people that the next run takes up again: refused, or in doubt since a run was cut off.
+    `status` is one of WORDS: that of its last real run, whether or not it was due since. `people` are those recorded.
+    `refreshed` is when its last successful run ended, with its zone; None: never. `schedule` says in words when it is
+    due. `detail` is a sentence on what stopped it, or empty. `pending` counts the people that the next run takes up
+    again: refused, or in doubt since a run was cut off.
+
+    `due` says that the next `--trigger schedule` runs it; `overdue` is the scheduled time that went by without a run,
+    and `late` how long ago that is. `next_due` is the first one to come, with the offset of its zone. `skipped` says
+    why the runs since its last real one left it out, or is empty.
     """
 
     export: str
@@ -40,6 +45,11 @@ class StatusRow:
     schedule: str = ""
     detail: str = ""
     pending: int = 0
+    due: bool = False
+    next_due: dt.datetime | None = None
+    overdue: dt.datetime | None = None
+    late: dt.timedelta | None = None
+    skipped: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from reconciler.flow.courier import Courier
 from reconciler.flow.listing import establish
 from reconciler.flow.outbox import Outbox
 from reconciler.flow.patience import Attended, Patience
+from reconciler.flow.turns import marked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ def carry_out(plan: Plan, prepared: tuple[Prepared, ...], means: Means, run: Run
     patience = Patience(means.stop, clock)
     for one in prepared:
         done, sent = _connection(one, means, patience)
-        results += done
+        results += marked(done, one.marks, means.ledger, one.name)
         requests += sent
     status = _overall(results, stopped=means.stop())
     ended = run.started + timedelta(seconds=clock.monotonic() - began)  # the time of day may have been set meanwhile

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.core.allow import Allowance
+    from reconciler.core.due import Calendar
     from reconciler.core.model import Connection
     from reconciler.core.model import Source as DeclaredSource
     from reconciler.core.ports import Addresses, Clock, Destination, Source, Wire
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Openers of sources and destinations by declaration, the judge of addresses, and the clock.
+    """Openers of sources and destinations by declaration, the judge of addresses, the clock and the calendar.
 
     `suppressed` gives (file:line, text) for each address or digest (hexadecimal) that no export may send; `erased`
     gives the keys of those whom `forget` erased, whatever ledger is in its place now.
@@ -27,6 +28,7 @@ class Outside:
     destination: Callable[[Connection], Destination]
     addresses: Addresses
     clock: Clock
+    calendar: Calendar
     suppressed: Callable[[], tuple[tuple[str, str], ...]]
     erased: Callable[[], frozenset[bytes]]
 

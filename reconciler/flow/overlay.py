@@ -10,7 +10,7 @@ from reconciler.core.drift import Drift
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from reconciler.core.record import Claim, RecordedExport, RecordedList
+    from reconciler.core.record import Claim, Intent, RecordedExport, RecordedList, Run
 
 NONE = Drift()
 
@@ -44,6 +44,14 @@ class Record(Protocol):
 
     def suppressed(self) -> frozenset[bytes]:
         """Give the keys of those who were erased."""
+        ...
+
+    def doubtful(self, connection: str) -> tuple[Intent, ...]:
+        """Give what was begun and never settled."""
+        ...
+
+    def runs(self, export: str | None = None, limit: int = 50) -> tuple[Run, ...]:
+        """Give past runs, the newest first."""
         ...
 
 
@@ -82,6 +90,14 @@ class Corrected:
     def suppressed(self) -> frozenset[bytes]:
         """Give the keys of those who were erased."""
         return self.record.suppressed()
+
+    def doubtful(self, connection: str) -> tuple[Intent, ...]:
+        """Give what was begun and never settled."""
+        return self.record.doubtful(connection)
+
+    def runs(self, export: str | None = None, limit: int = 50) -> tuple[Run, ...]:
+        """Give past runs, the newest first."""
+        return self.record.runs(export, limit)
 
     def _drift(self, connection: str) -> Drift:
         return self.drifts.get(connection, NONE)

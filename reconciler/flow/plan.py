@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from reconciler.core.planning import Bench, Findings, judged
 from reconciler.core.precedence import yields
 from reconciler.core.roster import Mode, roster
 from reconciler.flow.reading import Library
+from reconciler.flow.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One connection, judged. `recorded_name` is the name that the ledger knows it by, before a rename."""
+    """One connection, judged. `recorded_name` is the name that the ledger knows it by, before a rename.
+
+    `marks` are by export name, of those that a schedule may run.
+    """
 
     connection: Connection | None
     name: str
     recorded_name: str
     judged: Judged
+    marks: Mapping[str, str] = field(default_factory=dict)
 
 
 def prepare(
@@ -43,8 +48,9 @@ def prepare(
     _check_names(declarations, recorded, request)
     prepared = []
     with Library(declarations, outside, digests, ledger.suppressed()) as library:
+        turns = Turns(declarations, ledger, outside, request, library)
         for name, old in sorted(recorded_names(declarations, recorded).items()):
-            prepared.append(_prepare(name, old, declarations, ledger, library, request))
+            prepared.append(_prepare(name, old, declarations, ledger, turns, request))
     idle = tuple(_detached(e) for e in declarations.exports.values() if e.connection is None)
     return Plan(tuple(p.judged.plan for p in prepared), idle), tuple(prepared)
 
@@ -72,7 +78,7 @@ def recorded_names(declarations: Declarations, recorded: Mapping[str, list[str]]
 
 
 def _prepare(  # each is one side of the comparison
-    name: str, old: str, declarations: Declarations, ledger: Record, library: Library, request: Request
+    name: str, old: str, declarations: Declarations, ledger: Record, turns: Turns, request: Request
 ) -> Prepared:
     connection = declarations.connections.get(name)
     exports = [e for e in declarations.exports.values() if e.connection == name] if connection else []
@@ -81,7 +87,11 @@ def _prepare(  # each is one side of the comparison
     asked = set(request.exports)
     held = {r.name: "not asked for" for r in recorded if asked and r.name not in asked}
     held |= {name: "detached" for name in detached if name is not None}
-    rolled = roster(exports, declarations.segments, recorded, ledger.lists(old), _idle(exports, request), held)
+    idle, library = _idle(exports, request), turns.library
+    idle |= turns.waiting([e for e in exports if e.name not in idle], old)
+    looked_at = [e for e in exports if e.name not in idle]
+    idle |= turns.unchanged(looked_at, old)
+    rolled = roster(exports, declarations.segments, recorded, ledger.lists(old), idle, held)
     left = _yields(rolled, connection, library)
     bench = Bench(
         name=name,
@@ -96,7 +106,7 @@ def _prepare(  # each is one side of the comparison
         content=library.digests.content,
         allowances=request.allowances,
     )
-    return Prepared(connection, name, old, judged(bench))
+    return Prepared(connection, name, old, judged(bench), turns.marks(looked_at))
 
 
 def _yields(rolled: Roster, connection: Connection | None, library: Library) -> dict[int, Yields]:

@@ -71,6 +71,11 @@ class Library:
         )
         return Findings(gathered, recognised, total=source.count(segments) if gathered.cut else None)
 
+    def mark(self, export: Export) -> str | None:
+        """Tell apart what an export would read; None: its source cannot. Raises SourceError."""
+        segments = [self._declarations.segments[use.segment] for use in export.segments]
+        return self._source(export.source).mark(segments)
+
     def _source(self, name: str) -> Source:
         if name not in self._open:
             source = self._outside.source(self._declarations.sources[name])

@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from reconciler.core.record import RunStatus
+from reconciler.core.due import RUNS, newest_first, past, timing
 from reconciler.core.status import ConnectionStatus, StatusRow
+from reconciler.flow.turns import names_of
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Mapping
 
+    from reconciler.core.due import Calendar, Past, Timing
     from reconciler.core.model import Declarations, Export, Schedule
     from reconciler.core.ports import LedgerReader
-    from reconciler.core.record import ExportRun, RecordedExport, Run
+    from reconciler.core.record import RecordedExport, Run
 
 GONE = "no longer declared: the next run retires it"
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """When `status` is asked for, and by which calendar schedules are read."""
+
+    now: dt.datetime
+    calendar: Calendar
+
+
 def overview(
-    declarations: Declarations, ledger: LedgerReader
+    declarations: Declarations, ledger: LedgerReader, asked: Asked
 ) -> tuple[tuple[StatusRow, ...], tuple[ConnectionStatus, ...]]:
     """Give a row for each export, declared or recorded, and one for each connection that has a limit."""
     recorded = {(name, e.name): e for name in ledger.connections() for e in ledger.exports(name)}
-    last = _last(ledger.runs())
-    rows = [_declared(export, declarations, recorded, last) for export in declarations.exports.values()]
-    declared = {(export.connection, export.name) for export in declarations.exports.values()}
-    former = {(export.connection, export.previous_name) for export in declarations.exports.values()}
+    runs = newest_first(ledger.runs(limit=RUNS))
+    rows = [_declared(export, declarations, recorded, runs, asked) for export in declarations.exports.values()]
+    declared = {name for export in declarations.exports.values() for name in _names(export, declarations)}
     rows += [
         StatusRow(e.name, name, "autopilot", "Not started", e.people, detail=GONE)
         for (name, _), e in sorted(recorded.items())
-        if (name, e.name) not in declared | former
+        if (name, e.name) not in declared
     ]
     connections = tuple(
         ConnectionStatus(c.name, c.display_name, people(ledger, c.name), c.limit)
@@ -44,54 +55,58 @@ def people(ledger: LedgerReader, connection: str) -> int:
     return sum(1 for _ in groupby(ledger.claims(connection), key=lambda claim: claim.key))
 
 
-def _last(runs: tuple[Run, ...]) -> dict[tuple[str, str], tuple[Run, ExportRun]]:
-    """Find the newest run of each export that was not skipped, or else the newest; a run cut off has no exports."""
-    found: dict[tuple[str, str], tuple[Run, ExportRun]] = {}
-    for run in runs:
-        for export in run.exports:
-            where = (export.connection, export.export)
-            if where not in found or found[where][1].status is RunStatus.SKIPPED is not export.status:
-                found[where] = (run, export)
-    return found
+def _names(export: Export, declarations: Declarations) -> list[tuple[str, str]]:
+    """Give what an export may be known by, its present name first."""
+    connection = declarations.connections[export.connection] if export.connection else None
+    former = connection.previous_name if connection else None
+    present = (export.connection or "", export.name)
+    return sorted(names_of(export, former or present[0]), key=lambda name: name != present)
 
 
 def _declared(
     export: Export,
     declarations: Declarations,
-    recorded: dict[tuple[str, str], RecordedExport],
-    last: dict[tuple[str, str], tuple[Run, ExportRun]],
+    recorded: Mapping[tuple[str, str], RecordedExport],
+    runs: tuple[Run, ...],
+    asked: Asked,
 ) -> StatusRow:
     connection = export.connection or ""
-    names = [(connection, export.name), (connection, export.previous_name or "")]
+    names = _names(export, declarations)
     known = next((recorded[name] for name in names if name in recorded), None)
-    run, done = next((last[name] for name in names if name in last), (None, None))
-    status, detail = _words(export, done)
+    found = past(runs, names)
+    status, detail = _words(export, found)
+    due = _timing(export, found, asked)
     return StatusRow(
         export=export.name,
         connection=connection,
         type=declarations.connections[connection].type if connection else "",
         status=status,
         people=known.people if known else 0,
-        refreshed=_refreshed(run, done),
+        refreshed=found.fresh[0].ended if found.fresh else None,
         schedule=_schedule(export.schedule),
         detail=detail,
-        pending=done.rejected if done else 0,
+        pending=found.last[1].rejected if found.last else 0,
+        due=due is not None and due.now,
+        next_due=due.next if due else None,
+        overdue=due.since if due else None,
+        late=asked.now - due.since if due and due.since else None,
+        skipped="; ".join(found.skipped.reasons) if found.skipped else "",
     )
 
 
-def _words(export: Export, done: ExportRun | None) -> tuple[str, str]:
-    detail = "; ".join(done.reasons) if done else ""
+def _timing(export: Export, found: Past, asked: Asked) -> Timing | None:
+    """Judge the schedule of an export that is run by one."""
+    idle = export.connection is None or export.suspended or "schedule" not in export.triggers
+    return None if idle or export.schedule is None else timing(asked.calendar, export.schedule, found, asked.now)
+
+
+def _words(export: Export, found: Past) -> tuple[str, str]:
     if export.connection is None:
         return "Detached", "it has no connection, and does not run"
-    if export.suspended:
-        return "Suspended", detail
-    return (done.status.value, detail) if done else ("Not started", "")
-
-
-def _refreshed(run: Run | None, done: ExportRun | None) -> dt.datetime | None:
-    if run is None or done is None or done.status is not RunStatus.SUCCESSFUL:
-        return None
-    return run.ended
+    if found.last is None:
+        return ("Suspended" if export.suspended else "Not started"), ""
+    done = found.last[1]
+    return ("Suspended" if export.suspended else done.status.value), "; ".join(done.reasons)
 
 
 def _schedule(schedule: Schedule | None) -> str:

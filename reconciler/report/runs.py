@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from reconciler.core.due import NOT_DUE
 from reconciler.core.plan import EXCLUSIONS
 from reconciler.core.status import WORDS
 from reconciler.report.applied import STATUS_STYLES, outcome, reason_lines_of
@@ -12,7 +13,7 @@ from reconciler.report.escape import FORMAT, dumps, visible
 from reconciler.report.layout import Line, Style, paragraph, plain, rendered, table
 from reconciler.report.summary import occupancy
 from reconciler.report.text import WIDTH
-from reconciler.report.words import duration, elapsed, left_out, moment, number
+from reconciler.report.words import duration, elapsed, left_out, moment, number, on_site
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,8 @@ PREFIX = 12
 MOST_REJECTS = 50
 """Rejected people that `show` lists unless it is asked for all of them."""
 
+_HEADS = ("EXPORT", "CONNECTION", "TYPE", "STATUS", "PEOPLE", "PENDING", "REFRESHED", "NEXT DUE", "OVERDUE", "SCHEDULE")
+
 
 def status_text(
     rows: Sequence[StatusRow],
@@ -38,9 +41,8 @@ def status_text(
     if not rows:
         return "No exports are declared.\n"
     ordered = sorted(rows, key=lambda row: WORDS.index(row.status) if row.status in WORDS else -1)
-    heads = ("EXPORT", "CONNECTION", "TYPE", "STATUS", "PEOPLE", "PENDING", "REFRESHED", "SCHEDULE")
-    lines = table(heads, [_status_cells(row) for row in ordered], "<<<<>><<")
-    notes = [line for row in ordered if row.detail for line in _detail(row, width)]
+    lines = table(_HEADS, [_status_cells(row) for row in ordered], "<<<<>><<><")
+    notes = [line for row in ordered for text in _notes(row) for line in _note(row, text, width)]
     full = [plain(visible(occupancy(c.name, c.display_name, c.people, c.limit))) for c in connections]
     parts = [part for part in (lines, notes, full) if part]
     return rendered([line for part in parts for line in (*part, plain(""))][:-1], color=color)
@@ -55,12 +57,20 @@ def _status_cells(row: StatusRow) -> list[str]:
         number(row.people),
         number(row.pending) if row.pending else "",
         moment(row.refreshed),
+        "now" if row.due else "" if row.next_due is None else on_site(row.next_due),
+        "" if row.late is None else duration(row.late.total_seconds()),
         visible(row.schedule),
     ]
 
 
-def _detail(row: StatusRow, width: int) -> list[Line]:
-    return [plain(line) for line in reason_lines_of(f"{row.export}: {row.detail}", width)]
+def _notes(row: StatusRow) -> list[str]:
+    """Give what is to be read below the table. That an export was not due says no more than when it is due."""
+    skipped = row.skipped if row.skipped and not row.skipped.startswith(NOT_DUE) else ""
+    return [text for text in (row.detail, skipped and f"skipped: {skipped}") if text]
+
+
+def _note(row: StatusRow, text: str, width: int) -> list[Line]:
+    return [plain(line) for line in reason_lines_of(f"{row.export}: {text}", width)]
 
 
 def history_text(runs: Sequence[Run], export: str | None = None, *, color: bool = False) -> str:
@@ -149,6 +159,11 @@ def status_json(rows: Sequence[StatusRow], connections: Sequence[ConnectionStatu
             "refreshed": None if row.refreshed is None else row.refreshed.isoformat(),
             "schedule": row.schedule,
             "detail": row.detail,
+            "due": row.due,
+            "next_due": None if row.next_due is None else row.next_due.isoformat(),
+            "overdue": None if row.overdue is None else row.overdue.isoformat(),
+            "overdue_seconds": None if row.late is None else int(row.late.total_seconds()),
+            "skipped": row.skipped,
         }
         for row in rows
     ]

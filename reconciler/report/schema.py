@@ -129,9 +129,14 @@ _STATUS_ROW = _object(
     status={"enum": list(WORDS)},
     people=_COUNT | {"description": "people recorded"},
     pending=_COUNT | {"description": "people that the next run takes up again"},
-    refreshed=_or_null(_TIME) | {"description": "when its last run ended; null: never"},
+    refreshed=_or_null(_TIME) | {"description": "when its last successful run ended; null: never"},
     schedule=_TEXT,
     detail=_TEXT,
+    due=_FLAG | {"description": "whether the next `apply --trigger schedule` runs it by its schedule"},
+    next_due=_or_null(_TIME) | {"description": "the next scheduled time, with the offset of its zone"},
+    overdue=_or_null(_TIME) | {"description": "the scheduled time that went by without a run; null: none did"},
+    overdue_seconds=_or_null(_COUNT),
+    skipped=_TEXT | {"description": "why the runs since its last real one left it out"},
 )
 
 _REJECT = _object(connection=_TEXT, export=_TEXT, person=_TEXT | {"description": "keyed digest"}, reason=_TEXT)

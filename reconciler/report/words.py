@@ -78,6 +78,12 @@ def moment(time: dt.datetime | None) -> str:
     return "never" if time is None else f"{time.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def on_site(time: dt.datetime) -> str:
+    """Give `2026-11-02 06:00 +01:00`, as the clocks of its own zone show it."""
+    shown = time.isoformat(" ", "minutes")
+    return f"{shown[:16]} {shown[16:]}"
+
+
 def elapsed(run: Run) -> float | None:
     """Give the seconds that a run took, none if the clock was set back; None while it runs, or when it was cut off."""
     return None if run.ended is None else max(0.0, (run.ended - run.started).total_seconds())

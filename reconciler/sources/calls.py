@@ -41,6 +41,8 @@ _PLAIN: dict[type[exp.Expr], tuple[str, tuple[str, ...], Kind]] = {
 }
 _UNITS = {"YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND"}
 _TRIMS = {"": "TRIM", "BOTH": "TRIM", "LEADING": "LTRIM", "TRAILING": "RTRIM"}
+TODAY = "CURRENT_DATE"
+"""The one function whose value is not in the data: the day, in UTC."""
 _COUNT = re.compile(r"\d{1,6}")
 _PATTERN = 1_000  # characters of a regular expression: the engine's matcher takes time in proportion
 _OPTIONS = re.compile("[cilmnps]{1,7}")  # of REGEXP_MATCHES
@@ -177,7 +179,7 @@ def _interval(_: Writes, node: exp.Expr) -> Term:
 
 def _today(_: Writes, node: exp.Expr) -> Term:
     exactly(node)
-    return Term("CURRENT_DATE", Kind.OTHER)
+    return Term(TODAY, Kind.OTHER)
 
 
 def _named(writer: Writes, node: exp.Expr) -> Term:

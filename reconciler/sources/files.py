@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from reconciler.core.errors import PredicateRefused, SourceError
-from reconciler.sources import faults, kinds, selection
+from reconciler.sources import faults, kinds, marks, selection
+from reconciler.sources.calls import TODAY
 from reconciler.sources.engine import Limits
 from reconciler.sources.opened import open_source
 from reconciler.sources.predicate import compile_predicate
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from reconciler.core.model import Segment, Source
     from reconciler.core.ports import Row
     from reconciler.sources.opened import Opened
+    from reconciler.sources.places import Place
     from reconciler.sources.tables import Table
 
 _NAMES = 100_000  # segments that memberships may name; more means that the column is not that of the segment
@@ -53,6 +55,7 @@ class FilesSource:
         self._state: Opened | None = None
         self._checked: dict[str, str] = {}
         self._names: frozenset[str] | None = None
+        self._marks: dict[tuple[Place, ...], str] = {}
 
     def columns(self) -> Mapping[str, str]:
         """Give each column of the profile table and its engine type. Raises SourceError."""
@@ -99,6 +102,17 @@ class FilesSource:
                 raise SourceError(f"{label}: names {_NAMES:,} segments or more; is that the segment's column?")
             self._names = frozenset(str(name) for name in found if name is not None)
         return segment.member in self._names
+
+    def mark(self, segments: Sequence[Segment]) -> str | None:
+        """Tell apart what `segments` would read; None where that depends on the day too. Raises SourceError."""
+        wanted, opened = [self._wanted(segment) for segment in segments], self._opened()
+        if any(TODAY in each.predicate for each in wanted if each.predicate is not None):
+            return None
+        ruled = all(each.member is None for each in wanted)
+        places = (opened.profiles.place, *(() if ruled else (opened.memberships.place,)))
+        if places not in self._marks:
+            self._marks[places] = marks.content(places)
+        return self._marks[places]
 
     def close(self) -> None:
         """Give the engine's memory back. May be called twice."""

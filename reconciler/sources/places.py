@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING
 from reconciler.core.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 CSV = (".csv", ".csv.gz", ".tsv", ".txt")
 PARQUET = (".parquet", ".parq")
 GLOB = frozenset("*?[")
 """What makes a path a glob, to us and to the engine."""
+REFRESHING = ("_temporary", "_refreshing")
+"""What stands in a folder while its files are written: the first by Hadoop and Spark, the second by anybody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,15 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The files of one table, sorted, all CSV or all Parquet; `label` is the path as it was declared."""
+    """The files of one table, sorted, all CSV or all Parquet; `label` is the path as it was declared.
+
+    `roots` are the folders that they may lie in; a relative path starts at the first.
+    """
 
     label: str
     stamps: tuple[Stamp, ...]
     parquet: bool
+    roots: tuple[Path, ...]
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -47,7 +54,7 @@ class Place:
         return tuple(stamp.path for stamp in self.stamps)
 
     def unchanged(self) -> None:
-        """Raise SourceError when a file is no longer the one that was opened."""
+        """Raise SourceError when a file is no longer the one that was opened, or is not alone any more."""
         for stamp in self.stamps:
             try:
                 same = Stamp.of(stamp.path) == stamp
@@ -55,6 +62,8 @@ class Place:
                 same = False
             if not same:
                 raise SourceError(f"{self.label}: {stamp.path.name} was written to while it was read; try again")
+        if find(self.label, self.roots[0], self.roots[1:]).files != self.files:
+            raise SourceError(f"{self.label}: files came while it was read; try again")
 
 
 def find(label: str, root: Path, roots: Sequence[Path] = ()) -> Place:
@@ -66,13 +75,15 @@ def find(label: str, root: Path, roots: Sequence[Path] = ()) -> Place:
         raise SourceError(f"{label}: this source reads local files; give a path below the project's folder")
     inside = tuple(folder.resolve() for folder in (root, *roots))
     try:
-        found = sorted({_inside(path.resolve(strict=True), inside, label) for path in _named(label, root, inside)})
+        named = _named(label, root, inside)
+        _at_rest(label, {root / label, *(path.parent for path in named)})
+        found = sorted({_inside(path.resolve(strict=True), inside, label) for path in named})
         stamps = tuple(Stamp.of(path) for path in found)
     except OSError as error:
         raise SourceError(f"{label}: cannot be read: {error.strerror or 'not a path'}") from None
     except (ValueError, RuntimeError):  # a NUL in the path; links that lead in a circle
         raise SourceError(f"{label}: is not a path to a file") from None
-    return Place(label, stamps, _parquet(label, found))
+    return Place(label, stamps, _parquet(label, found), (root, *roots))
 
 
 def _named(label: str, root: Path, inside: Sequence[Path]) -> list[Path]:
@@ -86,6 +97,13 @@ def _named(label: str, root: Path, inside: Sequence[Path]) -> list[Path]:
     base = Path(*path.parts[:plain])
     _inside(base.resolve(), inside, label)
     return [entry for entry in base.glob(str(Path(*path.parts[plain:]))) if entry.is_file()]
+
+
+def _at_rest(label: str, folders: Collection[Path]) -> None:
+    """Raise SourceError when somebody says that the files are being written, which are by half what they will be."""
+    for folder, sign in itertools.product(sorted(folders), REFRESHING):
+        if (folder / sign).exists():
+            raise SourceError(f"{label}: is being refreshed, as {sign} beside it says; try again when that is gone")
 
 
 def _inside(path: Path, inside: Sequence[Path], label: str) -> Path:

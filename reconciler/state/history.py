@@ -17,13 +17,24 @@ RUNS_KEPT = 500
 REJECTS_KEPT = 20
 """How many of the last runs keep the list of those whom Autopilot refused."""
 
+_OLD = "serial NOT IN (SELECT serial FROM runs ORDER BY serial DESC LIMIT ?)"
+# A schedule that is asked every few minutes writes runs by the thousand in which most exports were not due. What an
+# export was when it was seen first, in its last run and in its last success outlives them: without it nobody could
+# tell whether it is due.
+_NEEDED = (
+    "SELECT min(run) FROM run_exports GROUP BY connection, export"
+    " UNION SELECT max(run) FROM run_exports WHERE status <> 'Skipped' GROUP BY connection, export"
+    " UNION SELECT max(run) FROM run_exports WHERE status = 'Successful' GROUP BY connection, export"
+    " UNION SELECT max(run) FROM run_exports WHERE source_mark <> '' GROUP BY connection, export"
+)
+
 _RUN = "SELECT serial, id, started, ended, asked, status, checksum, requests FROM runs"
 _OF_EXPORT = "?1 IS NULL OR EXISTS (SELECT 1 FROM run_exports e WHERE e.run = runs.serial AND e.export = ?1)"
 _LAST = f"{_RUN} WHERE {_OF_EXPORT} ORDER BY serial DESC LIMIT ?2"
 _ONE = f"{_RUN} WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id = ?1 DESC, serial DESC LIMIT 2"
 _EXPORT = (
     "SELECT export, connection, status, action, created, updated, gone, unchanged, sent, rejected, excluded, reasons,"
-    " allowed"
+    " allowed, source_mark"
     " FROM run_exports WHERE run = ? ORDER BY position"
 )
 
@@ -37,9 +48,7 @@ def begin(db: sqlite3.Connection, serial: int, run: Run) -> None:
     if run.seal:
         db.execute("INSERT INTO used_plans VALUES (?, ?)", (run.seal, serial))
     _write_exports(db, serial, run.exports)
-    db.execute(
-        "DELETE FROM runs WHERE serial NOT IN (SELECT serial FROM runs ORDER BY serial DESC LIMIT ?)", (RUNS_KEPT,)
-    )
+    db.execute(f"DELETE FROM runs WHERE {_OLD} AND serial NOT IN ({_NEEDED})", (RUNS_KEPT,))  # noqa: S608  # ours
     db.execute(
         "DELETE FROM rejects WHERE run NOT IN (SELECT serial FROM runs ORDER BY serial DESC LIMIT ?)", (REJECTS_KEPT,)
     )
@@ -117,12 +126,13 @@ def one(db: sqlite3.Connection, run_id: str, *, writing: bool) -> tuple[Run, tup
 
 def _write_exports(db: sqlite3.Connection, serial: int, exports: Sequence[ExportRun]) -> None:
     db.executemany(
-        "INSERT INTO run_exports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO run_exports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 *(serial, position, e.export, e.connection, e.status.value, e.action),
                 *(e.created, e.updated, e.left, e.unchanged, e.sent, e.rejected),
                 *(json.dumps(dict(e.excluded)), json.dumps(e.reasons), json.dumps(e.allowed)),
+                e.source_mark,
             )
             for position, e in enumerate(exports)
         ],
@@ -145,7 +155,7 @@ def _run(db: sqlite3.Connection, row: tuple[int, str, str, str | None, str, str,
 
 
 def _export_run(row: tuple[Any, ...], *, writing: bool) -> ExportRun:
-    export, connection, status, action, created, updated, left, unchanged, sent, rejected, *texts = row
+    export, connection, status, action, created, updated, left, unchanged, sent, rejected, *texts, source_mark = row
     excluded, reasons, allowed = map(json.loads, texts)
     return ExportRun(
         export=export,
@@ -161,6 +171,7 @@ def _export_run(row: tuple[Any, ...], *, writing: bool) -> ExportRun:
         excluded=excluded,
         reasons=tuple(reasons),
         allowed=tuple(allowed),
+        source_mark=source_mark,
     )
 
 

@@ -134,6 +134,7 @@ _TABLES = (
       excluded TEXT NOT NULL,
       reasons TEXT NOT NULL,
       allowed TEXT NOT NULL,
+      source_mark TEXT NOT NULL, -- what was read, and under which declarations; '' not known
       PRIMARY KEY (run, position)
     ) STRICT, WITHOUT ROWID""",
     # Dropped with its run: by then the serial has long moved on, which refuses the plan too

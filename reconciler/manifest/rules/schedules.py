@@ -1,11 +1,14 @@
-"""Decides whether a schedule can ever be due: its zone, its times and its cron expression."""
+"""Decides whether a schedule can ever be due: its zone, its times, its cron expression, and the export's triggers."""
 
 from __future__ import annotations
 
+import datetime as dt
 import zoneinfo
 from typing import TYPE_CHECKING
 
-from reconciler.manifest.rules.world import fault
+from cronsim import CronSim, CronSimError
+
+from reconciler.manifest.rules.world import fault, warning
 from reconciler.manifest.words import did_you_mean, quote
 
 if TYPE_CHECKING:
@@ -41,6 +44,9 @@ def schedule(world: World) -> Iterator[Diagnostic]:
             message = f"no time zone is named {quote(zone)}; {hint}"
             yield fault(export.marks, ("spec", "schedule", "timezone"), "schedule", message)
         yield from _repeated(export)
+        if "schedule" not in export.triggers:
+            message = "it is never due, because triggers leave schedule out; add it, or take the schedule away"
+            yield warning(export.marks, ("spec", "schedule"), "schedule", message)
         if export.schedule.cron is not None and (problem := cron_problem(export.schedule.cron)) is not None:
             message = f'{problem}; write cron: "0 6 * * 1", minute, hour, day, month, day of week'
             yield fault(export.marks, ("spec", "schedule", "cron"), "schedule", message)
@@ -72,7 +78,15 @@ def cron_problem(expression: str) -> str | None:
         for item in part.split(","):
             if not _item(item, low, high, words):
                 return f"{quote(item)} is no {name} of a cron expression"
-    return None
+    return None if _comes(expression) else f"no day is ever the one that {quote(expression)} names"
+
+
+def _comes(expression: str) -> bool:
+    """Tell whether there is a time for it within fifty years."""
+    try:
+        return next(CronSim(expression, dt.datetime(2026, 1, 1)), None) is not None  # noqa: DTZ001  # any year will do
+    except CronSimError:
+        return False
 
 
 def _item(item: str, low: int, high: int, words: tuple[str, ...]) -> bool:

@@ -6,33 +6,29 @@ What is heavy is imported where it is used: a command that only prints its help 
 from __future__ import annotations
 
 import gc
-import getpass
 import hashlib
 import importlib
 import os
 import random
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.clock import SystemClock
 from reconciler.core.custody import TERM
 from reconciler.core.errors import ReconcilerError
+from reconciler.doors import Doors
 from reconciler.flow.outside import Outside
 from reconciler.secret import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
 
-    from reconciler.core.custody import Holder
-    from reconciler.core.digest import Digests
     from reconciler.core.model import Connection, Declarations
     from reconciler.core.model import Source as DeclaredSource
-    from reconciler.core.ports import Clock, Destination, Ledger, LedgerReader, Source, Wire
+    from reconciler.core.ports import Clock, Destination, LedgerReader, Source, Wire
     from reconciler.pace import Pace
-    from reconciler.state.custody import Custody
-    from reconciler.state.lock import Lock
 
 SOURCES = {"files": "reconciler.sources.files:FilesSource"}
 DESTINATIONS = {"autopilot": "reconciler.destinations.autopilot:open_autopilot"}
@@ -45,15 +41,7 @@ def _named(table: Mapping[str, str], kind: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _user() -> str:
-    """Say who runs this; a container may have no name for its user."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
-
-
-class Workshop:
+class Workshop(Doors):
     """Opens everything for one project. `stop` is asked by every wait, so that a run can be ended in good order.
 
     `term` is how many seconds the lock stays with a process that does not renew it.
@@ -67,13 +55,9 @@ class Workshop:
         stop: Callable[[], bool] = lambda: False,
         term: float = TERM,
     ) -> None:
-        self.root = root
-        self.environ = os.environ if environ is None else environ
-        self.clock = clock or SystemClock()
+        super().__init__(root, os.environ if environ is None else environ, clock or SystemClock(), term)
         self.stop = stop
-        self.term = term
         self._paces: dict[str, Pace] = {}
-        self._lock: Lock | None = None
 
     def declarations(self) -> Declarations:
         """Load what is declared. Raises InvalidDeclarations."""
@@ -81,27 +65,9 @@ class Workshop:
 
         return load(self.root)
 
-    def state_folder(self, declarations: Declarations | None = None) -> Path:
-        """Give the folder that holds `.reconciler/`."""
-        url = declarations.project.state_url if declarations else None
-        return self.root if url is None else self.root / url.removeprefix("file:")
-
-    def digests(self, folder: Path, *, make: bool) -> tuple[Digests, bytes | None]:
-        """Give the digests under the state key; `make` generates the key at first use.
-
-        Without a key nothing can be recorded, so a plan's digests are compared with nothing and any key will do.
-        """
-        from reconciler.core.digest import Digests
-        from reconciler.state.key import load_key, make_key  # sqlite3 is not needed for help
-
-        key = make_key(folder, self.environ) if make else load_key(folder, self.environ)
-        return Digests(key), key
-
-    def reader(self, folder: Path, key: bytes | None) -> LedgerReader:
-        """Open what is recorded, without writing. Raises StateError."""
-        from reconciler.state.place import open_reader  # sqlite3 is not needed for help
-
-        return open_reader(folder, key)
+    def moved(self, url: str) -> Workshop:
+        """Give the same project with its state elsewhere. Raises StateError for a URL of no form that there is."""
+        return _Moved(self.root, self.environ, self.clock, self.stop, self.term, url)
 
     @contextmanager
     def recorded(self, declarations: Declarations) -> Iterator[LedgerReader]:
@@ -120,41 +86,6 @@ class Workshop:
         except ReconcilerError:
             return None
 
-    def lock(self, folder: Path, wait: float) -> AbstractContextManager[object]:
-        """Take the right to write; freed by itself when this process ends. Raises StateLocked.
-
-        From then on nothing is recorded and nothing is sent once it is lost.
-        """
-        from reconciler.state.lock import acquire  # not needed for help
-
-        self._lock = acquire(folder, who=_user(), clock=self.clock, wait=wait, term=self.term)
-        return self._lock
-
-    def holder(self, folder: Path) -> Holder | None:
-        """Say who holds the lock; None when nobody does. Raises StateError."""
-        from reconciler.state.lock import holder
-
-        return holder(folder, self.clock)
-
-    def unlock(self, folder: Path, token: str) -> None:
-        """Take the lock from whom `token` names. Raises StateError when somebody else holds it now."""
-        from reconciler.state.lock import unlock
-
-        unlock(folder, token, self.clock.sleep)
-
-    def custody(self, folder: Path) -> Custody:
-        """Give what looks after the ledger. Raises SecretMissing when its key is gone."""
-        from reconciler.state.custody import Custody  # sqlite3 is not needed for help
-        from reconciler.state.key import load_key
-
-        return Custody(folder, load_key(folder, self.environ), self.clock)
-
-    def ledger(self, folder: Path, key: bytes) -> Ledger:
-        """Open the ledger for writing; the caller holds the lock. Raises StateError."""
-        from reconciler.state.place import open_ledger  # sqlite3 is not needed for help
-
-        return open_ledger(folder, key, guard=self._lock.check if self._lock else lambda: None)
-
     def outside(self, declarations: Declarations) -> Outside:
         """Give the flow its openers."""
         from reconciler.addresses import AddressBook  # email-validator takes 0.05 s
@@ -168,7 +99,7 @@ class Workshop:
             clock=self.clock,
             calendar=scheduled,
             suppressed=lambda: self._suppressed(declarations),
-            erased=lambda: self._erased(declarations),
+            erased=lambda: self.erased(declarations),
         )
 
     def source(self, source: DeclaredSource, declarations: Declarations) -> Source:
@@ -204,12 +135,6 @@ class Workshop:
         """Tell whether no more may be sent: the run is to end, or another has taken its place."""
         return self.stop() or (self._lock is not None and self._lock.lost())
 
-    def _erased(self, declarations: Declarations) -> frozenset[bytes]:
-        """Read whom `forget` erased. Raises StateError."""
-        from reconciler.state.suppressed import read  # sqlite3 is not needed for help
-
-        return read(self.state_folder(declarations))
-
     def _suppressed(self, declarations: Declarations) -> tuple[tuple[str, str], ...]:
         """Read the file of addresses and digests that no export may send; it fails closed."""
         name = declarations.project.suppressions
@@ -223,6 +148,26 @@ class Workshop:
             ) from None
         entries = ((f"{name}:{number}", line.strip()) for number, line in enumerate(lines, 1))
         return tuple((place, text) for place, text in entries if text and not text.startswith("#"))
+
+
+class _Moved(Workshop):
+    """A project whose state is to be elsewhere than is declared."""
+
+    def __init__(  # as the other, and where
+        self,
+        root: Path,
+        environ: Mapping[str, str],
+        clock: Clock,
+        stop: Callable[[], bool],
+        term: float,
+        url: str,
+    ) -> None:
+        super().__init__(root, environ, clock, stop, term)
+        self._url = url
+
+    def declarations(self) -> Declarations:
+        found = super().declarations()
+        return replace(found, project=replace(found.project, state_url=self._url))
 
 
 ALLOCATIONS = 50_000

@@ -94,6 +94,7 @@ def push(
 def restore(
     context: typer.Context,
     serial: Annotated[int | None, typer.Argument(metavar="[SERIAL]", help="Which; without it, a list.")] = None,
+    connection: Annotated[str, typer.Option(metavar="NAME", help="Of which, where machines share the state.")] = "",
     lock_timeout: Wait = 0.0,
     output: Form = Output.TEXT,
 ) -> Exit:
@@ -109,8 +110,31 @@ def restore(
         typer.echo(report.copies_json(copies) if output is Output.JSON else report.copies_text(copies), nl=False)
         return Exit.DONE
     with shop.lock(folder, lock_timeout):
-        former = shop.custody(folder).restore(serial)
+        former = shop.custody(folder).restore(serial, connection)
     _told(former)
+    return Exit.DONE
+
+
+@app.command()
+@mapped
+def migrate(
+    context: typer.Context,
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="Where to: a folder, or a store (docs/stores.md).")],
+    lock_timeout: Wait = 0.0,
+) -> Exit:
+    """Move the state to another place that holds none yet. Declare that place afterwards.
+
+    Example: reconciler state migrate --to az://reconciler/production
+    """
+    shop, folder = _opened(context)
+    moved = shop.moved(to)
+    with shop.lock(folder, lock_timeout), tempfile.TemporaryDirectory() as place:
+        whole = Path(place) / "state"
+        shop.custody(folder).pull(whole)
+        there = moved.state_folder(moved.declarations())
+        with moved.lock(there, lock_timeout):
+            moved.custody(there).take_in(whole)
+    say(f"moved; declare it in the Project now, for nothing is read from there before: state: {{url: {to}}}")
     return Exit.DONE
 
 

@@ -27,17 +27,16 @@ def command(
 
     shop = workshop(context.obj)
     folder = shop.state_folder(shop.declarations())
-    holder = shop.holder(folder)
-    unlocked = False
-    if holder is not None:
+    holders = shop.holders(folder)
+    for holder in holders:
         say(report.holder_text(holder))
-        if not yes and not _agreed():
-            return Exit.ERROR
+    if holders and not yes and not _agreed():
+        return Exit.ERROR
+    for holder in holders:
         shop.unlock(folder, holder.token)
-        unlocked = True
     if output is Output.JSON:
-        typer.echo(report.unlock_json(holder, unlocked=unlocked), nl=False)
-    elif unlocked:
+        typer.echo(report.unlock_json(holders[0] if holders else None, unlocked=bool(holders)), nl=False)
+    elif holders:
         typer.echo("The lock is free; the run that held it sends and records no more.")
     else:
         typer.echo("Nobody holds the lock.")

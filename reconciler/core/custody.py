@@ -35,12 +35,16 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A good copy that a run left: the serial it holds, when it was made, and why it is good no more, or nothing."""
+    """A good copy that a run left: the serial it holds, when it was made, and why it is good no more, or nothing.
+
+    `connection` names the one that it is of, where the state is kept by connection.
+    """
 
     serial: int
-    made: dt.datetime
+    made: dt.datetime | None
     people: int = 0
     fault: str = ""
+    connection: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,7 +256,12 @@ class LedgerReader(Protocol):
 
 
 class Ledger(LedgerReader, Protocol):
-    """Writes the state. Each method is one durable transaction: when it returns, it is on disk."""
+    """Writes the state. Each method is one durable transaction: when it returns, it is on disk, or wherever it is kept.
+
+    `far`: writing it takes a journey, so what is about to be sent is written in larger portions.
+    """
+
+    far: bool
 
     def rename_connection(self, old: str, new: str) -> None:
         """Keep what is recorded under a new name; nothing is lost."""

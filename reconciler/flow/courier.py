@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 MOST = 16
 """Requests in flight at most: enough for 20 a second at 500 ms each, and more threads only get in each other's way."""
 
-NEAR = 0.02
-"""Seconds that a ledger on this machine takes to write; nobody waits for that."""
-
 MOST_AHEAD = 64
 """Requests announced ahead at most: each is looked at again after a run that is killed."""
 
@@ -86,7 +83,7 @@ class Courier:
                 parcels = self._next(outbox, most + self._ahead(rate) - len(self._flying))
                 began = self._clock.monotonic()
                 self._record(outbox, parcels)
-                if parcels:  # the least of all: a machine that is busy is not a ledger that is far away
+                if parcels:
                     self._writing = min(self._writing, self._clock.monotonic() - began)
                 for parcel in parcels:
                     self._flying[id(parcel)] = parcel
@@ -105,7 +102,7 @@ class Courier:
 
         While it is written, nothing new can be announced: what is sent meanwhile must have been before.
         """
-        return min(MOST_AHEAD, ceil(rate * self._writing * 2)) if NEAR < self._writing < inf else 0
+        return min(MOST_AHEAD, ceil(rate * self._writing * 2)) if self._ledger.far and self._writing < inf else 0
 
     def _over(self, outbox: Outbox) -> bool:
         if self._flying:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -40,8 +40,10 @@ class Shop(Protocol):
         """Give the folder that holds the state."""
         ...
 
-    def lock(self, folder: Path, wait: float) -> AbstractContextManager[object]:
-        """Take the right to write."""
+    def lock(
+        self, folder: Path, wait: float, names: Mapping[str, str | None], *, every: bool
+    ) -> AbstractContextManager[object]:
+        """Take the right to write what is recorded of these connections (former name by name), or `every` one."""
         ...
 
     def digests(self, folder: Path, *, make: bool) -> tuple[Digests, bytes | None]:
@@ -72,15 +74,27 @@ class Opened:
 
 
 @contextmanager
-def opened(shop: Shop, lock_timeout: float) -> Iterator[Opened]:
-    """Take the lock and open the ledger, both until the end. Raises InvalidDeclarations, StateError, SecretMissing."""
+def opened(shop: Shop, lock_timeout: float, exports: tuple[str, ...] = ()) -> Iterator[Opened]:
+    """Take the lock and open the ledger, both until the end; `exports` are the only ones that will run.
+
+    Raises InvalidDeclarations, StateError, SecretMissing.
+    """
     declarations = shop.declarations()
     folder = shop.state_folder(declarations)
-    with shop.lock(folder, lock_timeout):
+    names, every = _concerned(declarations, exports)
+    with shop.lock(folder, lock_timeout, names, every=every):
         digests, key = shop.digests(folder, make=True)
         assert key is not None
         with closing(shop.ledger(folder, key)) as ledger:
             yield Opened(declarations, digests, ledger, shop.outside(declarations))
+
+
+def _concerned(declarations: Declarations, exports: tuple[str, ...]) -> tuple[dict[str, str | None], bool]:
+    """Give the connections that a run is about, each with its former name, and whether all others are too."""
+    declared = [declarations.exports[name] for name in exports if name in declarations.exports]
+    every = not exports or len(declared) < len(exports)
+    used = declarations.connections if every else {e.connection for e in declared if e.connection is not None}
+    return {name: declarations.connections[name].previous_name for name in used}, every
 
 
 def run_id(started: dt.datetime) -> str:

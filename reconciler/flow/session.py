@@ -29,17 +29,20 @@ if TYPE_CHECKING:
 class Session:
     """A run that holds the lock. Plan first, then carry out what was planned.
 
-    With a `ticket` it carries out that saved plan and no other; every check of it raises PlanRefused.
+    With a `ticket` it carries out that saved plan and no other; every check of it raises PlanRefused. With `exports` it
+    holds what is recorded of their connections, and leaves those of others to others.
     """
 
-    def __init__(self, shop: Shop, *, lock_timeout: float, ticket: Ticket | None = None) -> None:
-        self._shop, self._timeout, self._ticket = shop, lock_timeout, ticket
+    def __init__(
+        self, shop: Shop, *, lock_timeout: float, ticket: Ticket | None = None, exports: tuple[str, ...] = ()
+    ) -> None:
+        self._shop, self._timeout, self._ticket, self._exports = shop, lock_timeout, ticket, exports
         self._stack = ExitStack()
         self._prepared: tuple[Prepared, ...] = ()
         self.unerased: tuple[Erased, ...] = ()
 
     def __enter__(self) -> Self:
-        desk = self._stack.enter_context(opened(self._shop, self._timeout))
+        desk = self._stack.enter_context(opened(self._shop, self._timeout, self._exports))
         self._declarations, self._digests = desk.declarations, desk.digests
         self._ledger, self._outside = desk.ledger, desk.outside
         return self

@@ -75,8 +75,13 @@ def copies_text(copies: Sequence[Copy]) -> str:
     """Give the good copies, the newest first."""
     if not copies:
         return "No copies are kept yet.\n"
-    rows = [[str(c.serial), moment(c.made), number(c.people), visible(c.fault) or "good"] for c in copies]
-    return rendered(table(("COPY", "MADE", "PEOPLE", "STATE"), rows, "><><"), color=False)
+    rows = [
+        [str(c.serial), moment(c.made) if c.made else "-", number(c.people), visible(c.fault) or "good"] for c in copies
+    ]
+    if not any(copy.connection for copy in copies):
+        return rendered(table(("COPY", "MADE", "PEOPLE", "STATE"), rows, "><><"), color=False)
+    rows = [[visible(c.connection), *row] for c, row in zip(copies, rows, strict=True)]
+    return rendered(table(("CONNECTION", "COPY", "MADE", "PEOPLE", "STATE"), rows, "<><><"), color=False)
 
 
 def copies_json(copies: Sequence[Copy]) -> str:
@@ -106,7 +111,8 @@ def _contents(health: Health) -> list[Line]:
 def _copy(copy: Copy) -> dict[str, Any]:
     return {
         "serial": copy.serial,
-        "made": copy.made.isoformat(),
+        "made": copy.made.isoformat() if copy.made else None,
+        "connection": copy.connection,
         "people": copy.people,
         "good": not copy.fault,
         "fault": copy.fault,

@@ -77,8 +77,10 @@ class Custody:
         """Give the good copies, the newest first."""
         return copies.listed(self._files, self._key)
 
-    def restore(self, serial: int) -> Path | None:
-        """Put a copy in place of the ledger; gives where the former is kept."""
+    def restore(self, serial: int, connection: str = "") -> Path | None:
+        """Put a copy in place of the ledger; gives where the former is kept. A local one is of all connections."""
+        if connection:
+            raise StateError("--connection is for a state that machines share: this one is one file, of all of them")
         with translated():
             known = copies.serials(self._files)
             if serial not in known:
@@ -134,6 +136,21 @@ class Custody:
                 )
             serial = max(there[1], here[1] + 1 if here and there[1] < here[1] else 0)
             return self._install(source, serial)
+
+    def take_in(self, source: Path) -> None:
+        """Let a ledger that was pulled elsewhere be the one here, where nothing is recorded yet, as it stands."""
+        with translated():
+            self._offered(source)
+            if opening.recorded(self._files):
+                raise StateError(f"{NAME}: a state is there already; migrate to a place that has none")
+            self._files.settle()
+            handle = os.open(self._files.fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                seal.duplicate(source, handle)
+            finally:
+                os.close(handle)
+            self._files.fresh.replace(self._files.database)
+            sync_folder(self._files.home)
 
     def _offered(self, source: Path) -> tuple[str, int]:
         try:

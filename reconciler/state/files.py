@@ -72,7 +72,7 @@ class Files:
 
     def settle(self) -> None:
         """Make the folder, for its owner alone, and keep it out of git. May be called again. Raises OSError."""
-        self.home.mkdir(mode=0o700, exist_ok=True)
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.home.stat().st_mode & 0o077:
             self.home.chmod(0o700)
         ignore = self.home / ".gitignore"

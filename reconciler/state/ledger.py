@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from reconciler.core.errors import StateError, StateLocked
-from reconciler.state import copies, history, opening, schema, seal
+from reconciler.state import batches, copies, history, opening, schema, seal
 from reconciler.state.faults import translated
 from reconciler.state.files import NAME, Files
 from reconciler.state.people import PeopleLedger
@@ -20,22 +20,10 @@ from reconciler.state.slots import Written
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from reconciler.core.ports import Acknowledged, ClaimWrite
+    from reconciler.core.ports import Acknowledged
     from reconciler.core.record import Claim, ExportRun, RecordedExport, RecordedList, Run, RunStatus
-
-_CLAIM = (
-    "INSERT INTO claims VALUES (?, ?, ?, ?, ?)"
-    " ON CONFLICT (connection, key, export) DO UPDATE SET digest = excluded.digest, slots = excluded.slots"
-)
-_NO_CLAIM = "DELETE FROM claims WHERE connection = ? AND key = ? AND export = ?"
-_CONTACT = (
-    "INSERT INTO contacts VALUES (?, ?, ?) ON CONFLICT (connection, key) DO UPDATE SET contact_id = excluded.contact_id"
-)
-_NO_CONTACT = "DELETE FROM contacts WHERE connection = ? AND key = ?"
-_INTENT = "INSERT OR REPLACE INTO intents VALUES (?, ?, ?, ?, ?, ?)"
-_NO_INTENT = "DELETE FROM intents WHERE connection = ? AND serial = ? AND number = ?"
 
 
 class SqliteLedger(PeopleLedger):
@@ -44,15 +32,23 @@ class SqliteLedger(PeopleLedger):
     `guard` raises StateLocked when the lock is lost. A stream of claims gets a connection of its own that only reads,
     so that it sees one moment while this one goes on to write. One such connection stays open to the end, because the
     last writer that leaves would otherwise remove the files through which readers and writers keep out of each other's
-    way.
+    way. `torn`: a transaction was shipped and could not be committed here.
     """
 
-    def __init__(self, db: sqlite3.Connection, files: Files, guard: Callable[[], None]) -> None:
+    far = False
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        files: Files,
+        guard: Callable[[], None],
+        ship: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> None:
         super().__init__(db, writing=True, disturbed=lambda: None)
-        self._files, self._guard = files, guard
+        self._files, self._guard, self._ship = files, guard, ship
         self._written = Written()
         self._run: int | None = None
-        self._changed = self._finished = False
+        self._changed = self._finished = self.torn = False
         with translated():
             self._serial, self._fence = schema.generation(db)
         with self._alone():
@@ -159,12 +155,7 @@ class SqliteLedger(PeopleLedger):
             return
         with self._transaction() as db:
             number = self._enter(connection)
-            self._write_claims(db, number, batch.claims)
-            contacts = batch.contacts.items()
-            db.executemany(_CONTACT, [(number, key, contact) for key, contact in contacts if contact is not None])
-            db.executemany(_NO_CONTACT, [(number, key) for key, contact in contacts if contact is None])
-            db.executemany(_NO_INTENT, [(number, *one) for one in batch.settled])
-            db.executemany(_INTENT, [(number, *one[:-1], b"".join(one.keys)) for one in batch.intents])
+            batches.write(db, number, batch, self._written)
             if batch.rejects:
                 if self._run is None:
                     raise StateError("rejected people belong to a run, and none was started")
@@ -196,7 +187,7 @@ class SqliteLedger(PeopleLedger):
             self._db.execute("PRAGMA busy_timeout = 0")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             with self._alone():
-                if opening.whole(self._files):
+                if opening.whole(self._files) and self._ship is None:  # what is shipped has its copies elsewhere
                     worth = self._changed and (self._finished or self._run is None)
                     copies.leave(self._files, self._serial if worth else None)
         super().close()
@@ -224,7 +215,11 @@ class SqliteLedger(PeopleLedger):
                 if schema.generation(db) != (self._serial, self._fence):
                     raise StateLocked(f"{NAME}: another run has taken over; this one records no more")
                 yield db
+                if self._ship is not None:  # it must be elsewhere before it is here
+                    self.torn = True
+                    self._ship(db)
                 db.execute("COMMIT")
+                self.torn = False
             finally:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
@@ -234,14 +229,3 @@ class SqliteLedger(PeopleLedger):
         number = self._number(connection)
         assert number is not None
         return number
-
-    def _write_claims(self, db: sqlite3.Connection, number: int, claims: Iterable[ClaimWrite]) -> None:
-        last = {(write.key, write.export): write for write in claims}
-        held, gone = [], []
-        for place, write in last.items():
-            if write.digest is None:
-                gone.append((number, *place))
-            else:
-                held.append((number, *place, write.digest, self._written[write.slots]))
-        db.executemany(_CLAIM, held)
-        db.executemany(_NO_CLAIM, gone)

@@ -85,6 +85,21 @@ def fresh(path: Path) -> sqlite3.Connection:
     return _connect(path, "mode=rw", "PRAGMA synchronous = FULL", "PRAGMA trusted_schema = OFF")
 
 
+def replaying(path: Path) -> sqlite3.Connection:
+    """Open a ledger that nobody else has open, to carry out what others wrote. Raises sqlite3.Error.
+
+    The file is a copy, so nothing need be durable; and it is left whole, without files beside it.
+    """
+    return _connect(
+        path,
+        "mode=rw",
+        "PRAGMA synchronous = OFF",
+        "PRAGMA journal_mode = MEMORY",
+        "PRAGMA foreign_keys = ON",
+        "PRAGMA trusted_schema = OFF",
+    )
+
+
 def disturbed(files: Files) -> StateError | None:
     """Say, after reading without locks, whether a writer came meanwhile."""
     if shared(files):
@@ -92,7 +107,7 @@ def disturbed(files: Files) -> StateError | None:
     return None
 
 
-def writing(files: Files) -> sqlite3.Connection:
+def writing(files: Files, factory: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
     """Open the database for the one writer. Raises sqlite3.Error."""
     return _connect(
         files.database,
@@ -100,6 +115,7 @@ def writing(files: Files) -> sqlite3.Connection:
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",
         "PRAGMA secure_delete = ON",
+        factory=factory,
     )
 
 
@@ -117,8 +133,11 @@ def create(files: Files, *, lineage: str, key: bytes) -> None:
     sync_folder(files.home)
 
 
-def _connect(path: Path, query: str, *pragmas: str) -> sqlite3.Connection:
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?{query}", uri=True, isolation_level=None, timeout=PATIENCE)
+def _connect(
+    path: Path, query: str, *pragmas: str, factory: type[sqlite3.Connection] = sqlite3.Connection
+) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?{query}"
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=PATIENCE, factory=factory)
     try:
         for pragma in pragmas:
             db.execute(pragma)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import uuid
 from contextlib import closing
 from functools import partial
@@ -14,22 +15,24 @@ from reconciler.state.faults import translated
 from reconciler.state.files import NAME, Files
 from reconciler.state.ledger import SqliteLedger
 from reconciler.state.reader import SqliteReader
+from reconciler.state.statements import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from reconciler.core.ports import Ledger, LedgerReader
+    from reconciler.core.ports import LedgerReader
 
 
 def _lineage() -> str:
     return str(uuid.uuid4())
 
 
-def open_reader(folder: Path, key: bytes | None) -> LedgerReader:
+def open_reader(folder: Path, key: bytes | None, *, working: bool = False) -> LedgerReader:
     """Open what is recorded, as it is now, without writing a byte; a project without state has an empty one.
 
-    `folder` holds `exports/`; `key` is None when there is no state key yet. Raises StateError for a ledger that cannot
+    `folder` holds `exports/`; `key` is None when there is no state key yet; `working` says that a writer is known to be
+    at work, so that a run may be going on. Raises StateError for a ledger that cannot
     be used, SecretMissing for one whose key is gone.
     """
     files = Files(folder)
@@ -43,7 +46,7 @@ def open_reader(folder: Path, key: bytes | None) -> LedgerReader:
         alone = not opening.shared(files)
         db = opening.reading(files)
         try:
-            working = lock.held(folder)
+            working = working or lock.held(folder)
             db.execute("BEGIN")  # so that all that is read is of one moment
             schema.admit_current(db, key)
             integrity.as_left(files)
@@ -63,13 +66,19 @@ def _unguarded() -> None:
 
 
 def open_ledger(
-    folder: Path, key: bytes, *, lineage: Callable[[], str] = _lineage, guard: Callable[[], None] = _unguarded
-) -> Ledger:
+    folder: Path,
+    key: bytes,
+    *,
+    lineage: Callable[[], str] = _lineage,
+    guard: Callable[[], None] = _unguarded,
+    ship: Callable[[sqlite3.Connection], None] | None = None,
+) -> SqliteLedger:
     """Open the ledger for writing, and make it when there is none. The caller holds the lock, and closes it.
 
     No reader of the same folder may be open in this process: SQLite shares the read-only index among them.
     An older format is upgraded; a run without an end is marked as cut off. `lineage` names a new ledger; `guard` raises
-    StateLocked when the lock is lost, and is asked in every transaction.
+    StateLocked when the lock is lost, and is asked in every transaction; `ship` is given each transaction before it is
+    committed, by a connection that remembers what it wrote.
     Raises StateError.
     """
     files = Files(folder)
@@ -82,14 +91,14 @@ def open_ledger(
             with closing(opening.reading(files)) as look:  # a ledger that is refused is not touched, its files included
                 schema.admit(look, key)
                 integrity.glance(files, look)
-        db = opening.writing(files)
+        db = opening.writing(files, Recorder if ship else sqlite3.Connection)
         try:
             found = schema.admit(db, key)
             if orphaned:
                 integrity.glance(files, db)
             schema.upgrade(db, found)
             db.execute("PRAGMA journal_mode = WAL")  # as it was made; another tool may have changed it
-            return SqliteLedger(db, files, guard)
+            return SqliteLedger(db, files, guard, ship)
         except BaseException:
             db.close()
             raise

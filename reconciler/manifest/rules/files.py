@@ -76,16 +76,34 @@ def _places(root: pathlib.Path, text: str) -> Iterator[pathlib.Path]:
         yield from (path.resolve() for path in found if path.suffix in _TABLES and path.is_symlink())
 
 
+STORES = {
+    "az": "az://CONTAINER/PREFIX",
+    "s3": "s3://BUCKET/PREFIX",
+    "gs": "gs://BUCKET/PREFIX",
+    "postgresql": "postgresql://USER@HOST/DATABASE",
+    "git+branch": "git+branch://BRANCH",
+}
+"""Places that machines can share, by scheme, with how they are written."""
+
+
 def state_url(world: World) -> Iterator[Diagnostic]:
-    """Allow a folder; other places for the state are not in this version."""
+    """Allow a folder of the project, and the stores that machines can share; a password has no place in it."""
     path, right = ("spec", "state", "url"), "write state: {url: .reconciler}"
     for project in world.projects:
         url = project.state_url
         if url is None or url.startswith("file:/"):
             continue
         if _SCHEME.match(url):
-            message = f"the state can be kept in a local folder only in this version, not at {quote(url)}; {right}"
-            yield fault(project.marks, path, "state-url", message)
+            scheme, _, rest = url.partition("://")
+            if not rest or scheme not in STORES:
+                forms = ", ".join(STORES.values())
+                message = f"the state cannot be kept at {quote(url)}; write a folder, or one of {forms}"
+                yield fault(project.marks, path, "state-url", message)
+            elif ":" in rest.partition("/")[0].rpartition("@")[0]:
+                message = (
+                    "a password stands in the address of the state; take it out, and change it: it is in the history"
+                )
+                yield fault(project.marks, path, "key-in-file", message)
         elif pathlib.PurePath(url).is_absolute() or ".." in pathlib.PurePath(url).parts:
             yield fault(project.marks, path, "state-url", f"{quote(url)} leaves the project's folder; {right}")
 

@@ -11,15 +11,16 @@ class State(Shape):
     """Where the state is kept."""
 
     url: Text = Field(examples=[".reconciler"])
-    """A folder below the project's folder."""
+    """A folder below the project's folder, or a store that machines share: az://, s3://, gs://, postgresql://,
+    git+branch://."""
 
 
 class Roles(Shape):
     """Who may do what."""
 
-    administrators: list[Text] = Field(default=[], examples=[["privacy-team"]])
+    administrators: list[Text] = Field(default=[], examples=[["alice", "contoso/privacy-team"]])
     """They alone change connections, and consent."""
-    contributors: list[Text] = Field(default=[], examples=[["marketing-team"]])
+    contributors: list[Text] = Field(default=[], examples=[["contoso/marketing-team"]])
     """They make exports on shared connections."""
     viewers: list[Text] = Field(default=[], examples=[["everyone"]])
     """They see exports."""

@@ -1,0 +1,252 @@
+"""Opens the state of a project in a shared store. It decides which connections a run holds, and what is read only."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from reconciler.core.errors import SecretMissing, StateError, StateLocked, StoreConflict
+from reconciler.state.files import HOME, Files
+from reconciler.state.key import VARIABLE, load_key
+from reconciler.state.place import open_reader
+from reconciler.state.shared import lease, project
+from reconciler.state.shared.ledger import SharedLedger
+from reconciler.state.shared.reader import SharedReader
+from reconciler.state.shared.shard import FOLDER, Head, Shard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from reconciler.core.custody import Holder
+    from reconciler.core.ports import Clock, LedgerReader
+    from reconciler.core.store import Store
+    from reconciler.state.ledger import SqliteLedger
+    from reconciler.state.shared.lease import Tenancy
+
+_TRIES = 5
+
+
+class SharedState:
+    """The state of one project in one store; `folder` is the project's own, for what is brought here to be used.
+
+    `opener` is told whether the store is going to be written to.
+    """
+
+    def __init__(self, opener: Callable[[bool], Store], folder: Path, environ: Mapping[str, str], clock: Clock) -> None:
+        self._opener, self._folder, self._environ, self._clock = opener, folder, environ, clock
+        self._opened: Store | None = None
+        self._writing = False
+        self._tenancy: Tenancy | None = None
+        self._shards: dict[str, str] = {}
+
+    @property
+    def store(self) -> Store:
+        """The store, opened at first use."""
+        if self._opened is None:
+            self._opened = self._opener(self._writing)
+        return self._opened
+
+    def close(self) -> None:
+        """Leave the store, unless a lease on it is held. May be called twice; it is opened again when it is used."""
+        if self._opened is not None and (self._tenancy is None or self._tenancy.over):
+            self._opened.close()
+            self._opened = None
+
+    def key(self) -> bytes:
+        """Give the state key, which for a shared state comes from the environment only. Raises SecretMissing."""
+        if VARIABLE not in self._environ:
+            raise SecretMissing(
+                f"{VARIABLE} is not set: a state that machines share needs one key on all of them, from their secrets; "
+                """`python -c "import secrets; print(secrets.token_hex(32))"` makes one"""
+            )
+        key = load_key(self._folder, self._environ)
+        assert key is not None
+        return key
+
+    def heads(self) -> dict[str, Head]:
+        """Give what is newest of each connection, by the name of its folder in the store."""
+        folders = {name.split("/")[1] for name in self.store.names(FOLDER) if name.endswith("/head")}
+        found = {name: Shard(self.store, name, self.key()).head() for name in sorted(folders)}
+        return {name: head[0] for name, head in found.items() if head is not None}
+
+    def erased(self) -> frozenset[bytes]:
+        """Give the keys of those who were erased in this project."""
+        return project.erased(self.store, self.key())
+
+    def reader(self) -> SharedReader:
+        """Open what is recorded, without writing, in a folder that is gone when it is closed."""
+        key, temporary = self.key(), Path(tempfile.mkdtemp(prefix="reconciler-"))
+        lineage = project.lineage(self.store, key, make=False)
+        openers = {head.connection: partial(self._read, name, head, temporary) for name, head in self.heads().items()}
+        return _Brought(openers, lineage, project.erased(self.store, key), temporary, self.close)
+
+    def lock(  # for whom, which, and how long
+        self, names: Mapping[str, str | None], *, every: bool, who: str, wait: float, term: float
+    ) -> Tenancy:
+        """Take the leases of these connections, each with its former name; `every`: and of all others recorded.
+
+        Raises StateLocked, StateError.
+        """
+        self.key()
+        if not self._writing:  # a store is tried before it is written to
+            self.close()
+            self._writing = True
+        heads = self.heads()
+        by_connection = {head.connection: name for name, head in heads.items()}
+        shards = {name: head.connection for name, head in heads.items()} if every else {}
+        for connection, former in names.items():
+            known = next((by_connection[each] for each in (connection, former) if each in by_connection), None)
+            shard = known or _spare(connection, heads)
+            shards[shard] = heads[shard].connection if shard in heads else connection
+        self._shards = shards
+        self._tenancy = lease.taken(
+            self.store, list(shards), who=who, clock=self._clock, wait=wait, term=term, left=self.close
+        )
+        return self._tenancy
+
+    def holders(self) -> Iterator[tuple[str, Holder]]:
+        """Give who holds the lease of which ledger, by the name of its folder."""
+        folders = {name.split("/")[1] for name in self.store.names(FOLDER) if name.endswith("/lock")}
+        for name in sorted(folders):
+            holder = lease.holder(self.store, name, self._clock)
+            if holder is not None:
+                yield name, holder
+
+    def unlock(self, token: str) -> None:
+        """Take every lease from the holder that `token` names. Raises StateError when it changed hands meanwhile."""
+        theirs = [name for name, holder in self.holders() if holder.token == token]
+        if not theirs:
+            raise StateError("the lock changed hands meanwhile; look again")
+        for name in theirs:
+            lease.taken_away(self.store, name, token)
+
+    def ledger(self) -> SharedLedger:
+        """Open for writing what the lock is held of. Raises StateLocked, StateError."""
+        assert self._tenancy is not None
+        key = self.key()
+        lineage = project.lineage(self.store, key, make=True)
+        assert lineage is not None
+        Files(self._folder).settle()
+        held, opened = {}, []
+        try:
+            for name, connection in sorted(self._shards.items()):
+                one = _Held(Shard(self.store, name, key), self._folder / HOME / "shared" / name)
+                opened.append(one)
+                ledger = one.open(connection, lineage, self._tenancy.check)
+                held[next(iter(ledger.connections()), connection)] = ledger
+            temporary = Path(tempfile.mkdtemp(prefix="reconciler-"))
+            others = {
+                head.connection: partial(self._read, name, head, temporary)
+                for name, head in self.heads().items()
+                if name not in self._shards
+            }
+        except BaseException:
+            for one in opened:
+                one.close(self._tenancy, (), {})
+            raise
+        suppress = partial(project.erase, self.store, key)
+        return _Ledger(
+            held, others, lineage, project.erased(self.store, key), suppress, _Rest(opened, self._tenancy, temporary)
+        )
+
+    def _read(self, name: str, head: Head, folder: Path) -> LedgerReader:
+        shard, place = Shard(self.store, name, self.key()), folder / f"{name}.read"
+        shard.bring(head, place)
+        holder = lease.holder(self.store, name, self._clock)
+        return open_reader(place, self.key(), working=holder is not None and not holder.expired)
+
+
+class _Held:
+    """A ledger that this run holds the lease of, and where it is used."""
+
+    def __init__(self, shard: Shard, folder: Path) -> None:
+        self._shard, self._folder = shard, folder
+        self.ledger: SqliteLedger | None = None
+
+    def open(self, connection: str, lineage: str, guard: Callable[[], None]) -> SqliteLedger:
+        for _ in range(_TRIES):
+            head = self._shard.head()
+            try:
+                made = head[0] if head else self._shard.make(self._folder, connection, lineage)
+                self.ledger = self._shard.open(self._folder, made, guard)
+            except (StoreConflict, StateLocked):  # one that was overtaken wrote its last; look again
+                guard()
+                continue
+            return self.ledger
+        raise StateLocked(f"the state of connection {connection} is written by another run")
+
+    def close(self, tenancy: Tenancy, purged: Collection[str], names: Mapping[int, str]) -> None:
+        """Leave it as the next run wants to find it, as far as it is still ours."""
+        ledger = self.ledger
+        if ledger is not None:
+            name = names.get(id(ledger), "")
+            ledger.close()
+            if name and not (ledger.torn or tenancy.lost()):
+                with suppress(StateError):  # the log has it all; what cannot be tidied now is tidied later
+                    self._shard.leave(Files(self._folder), name, purge=name in purged)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self.ledger = None
+
+
+class _Rest(NamedTuple):
+    """What is to be left in order: the ledgers that are held, under which lease, and where others were read."""
+
+    ours: list[_Held]
+    tenancy: Tenancy
+    folder: Path
+
+
+class _Ledger(SharedLedger):
+    """A SharedLedger that leaves the store tidy when it is closed."""
+
+    def __init__(  # what it is over, and what is to be left
+        self,
+        held: Mapping[str, SqliteLedger],
+        others: Mapping[str, Callable[[], LedgerReader]],
+        lineage: str,
+        suppressed: frozenset[bytes],
+        suppress: Callable[[bytes], None],
+        rest: _Rest,
+    ) -> None:
+        super().__init__(held, others, lineage, suppressed, suppress)
+        self._rest = rest
+
+    def close(self) -> None:
+        """Close everything, and write what the next run starts from. May be called twice."""
+        names = {id(ledger): name for name, ledger in self._held.items()}
+        for one in self._rest.ours:
+            one.close(self._rest.tenancy, self.purge, names)
+        self._rest.ours.clear()
+        super().close()
+        shutil.rmtree(self._rest.folder, ignore_errors=True)
+
+
+class _Brought(SharedReader):
+    """A SharedReader whose files are in a folder of their own."""
+
+    def __init__(
+        self,
+        openers: Mapping[str, Callable[[], LedgerReader]],
+        lineage: str | None,
+        suppressed: frozenset[bytes],
+        folder: Path,
+        left: Callable[[], None],
+    ) -> None:
+        super().__init__(openers, lineage, suppressed)
+        self._folder, self._left = folder, left
+
+    def close(self) -> None:
+        """Close what is open, and remove it. May be called twice."""
+        super().close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._left()
+
+
+def _spare(connection: str, heads: Mapping[str, Head]) -> str:
+    """Name the folder of a connection that has none: a connection that was renamed keeps its own."""
+    names = (connection, *(f"{connection}.{number}" for number in range(2, len(heads) + 3)))
+    return next(name for name in names if name not in heads)

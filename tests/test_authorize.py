@@ -495,7 +495,7 @@ def test_the_command_speaks_to_people_to_github_and_to_programs(project: Clone) 
     assert "exports/shared.yaml:9:3: error: [access] carol may not change spec.displayName" in done.stdout
     run = reconciler(project.root, *words, environ={"GITHUB_ACTIONS": "true"})
     place = (project.root / "exports/shared.yaml").relative_to(project.top).as_posix()
-    assert f"::error file={place},line=9,col=3,title=access::carol may not" in run.stdout
+    assert f"::error file={place},line=9,col=3,title=access::carol may not" in run.stderr
     read = json.loads(reconciler(project.root, *words, "--output", "json").stdout)
     jsonschema.validate(read, schemas()["authorize.schema.json"], jsonschema.Draft202012Validator)
     assert (read["allowed"], read["base"], read["actors"]) == (

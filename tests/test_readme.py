@@ -57,9 +57,12 @@ def commands(page: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def help_of(command: str) -> str:
-    shown = CliRunner().invoke(app, [command, "--help"])
-    assert shown.exit_code == 0, command
-    return shown.output
+    """Give the help of a command, of a group with that of all its own."""
+    known: Any = typer.main.get_command(app)
+    own = getattr(known.commands[command], "commands", {})
+    shown = [CliRunner().invoke(app, [*words, "--help"]) for words in ([command], *([command, name] for name in own))]
+    assert [one.exit_code for one in shown] == [0] * len(shown), command
+    return "".join(one.output for one in shown)
 
 
 @pytest.mark.parametrize("page", PAGES)

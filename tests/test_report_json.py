@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from support.command import reconciler
 
-from reconciler.core.diagnostics import Diagnostic, Where
+from reconciler.core.diagnostics import Diagnostic, Severity, Where
 from reconciler.core.plan import Action, ConnectionPlan, Counts, ExportPlan, Plan, Reason, Requests, SegmentPlan
 from reconciler.core.record import ExportRun, Run, RunStatus
 from reconciler.report.diagnostics import diagnostics_json, diagnostics_text, workflow_annotations
@@ -165,9 +165,19 @@ def test_annotations_name_files_from_the_top_of_what_was_checked_out(tmp_path: P
     environ = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}
     done = reconciler(tmp_path / "mail", "validate", environ=environ)
     assert done.returncode == 1
-    assert "\n::error file=mail/exports/bad.yaml,line=1," in done.stdout
+    assert done.stderr.startswith("::error file=mail/exports/bad.yaml,line=1,")
     assert "\nexports/bad.yaml:1:" in "\n" + done.stdout
     elsewhere = reconciler(
         tmp_path / "mail", "validate", environ=environ | {"GITHUB_WORKSPACE": str(tmp_path / "other")}
     )
-    assert "\n::error file=exports/bad.yaml,line=1," in elsewhere.stdout
+    assert elsewhere.stderr.startswith("::error file=exports/bad.yaml,line=1,")
+
+
+def test_of_many_faults_the_worst_are_annotated_and_the_cut_is_said_first() -> None:
+    warnings = [Diagnostic(Where("exports/a.yaml", line), "w", "a warning", Severity.WARNING) for line in range(1, 9)]
+    errors = [Diagnostic(Where("exports/b.yaml", line), "e", "an error") for line in range(1, 5)]
+    first, *rest = workflow_annotations([*warnings, *errors]).splitlines()
+    assert first == "::error::3 more faults of this step cannot be shown here; its log has them all"
+    assert len(rest) == 9
+    assert all(line.startswith("::error file=exports/b.yaml") for line in rest[:4])
+    assert len(workflow_annotations(warnings + errors[:2]).splitlines()) == 10

@@ -13,6 +13,7 @@ from reconciler.cli.options import Exports, Form, LockTimeout, Refreshed, RunTri
 from reconciler.cli.progress import shown
 from reconciler.cli.saving import Allow, Drift, MaxAge, Saved, allowed, ticket
 from reconciler.cli.screen import Output, color, width
+from reconciler.cli.workflow import carried_out
 
 if TYPE_CHECKING:
     from reconciler.core.outcome import Erased
@@ -48,7 +49,7 @@ def command(  # noqa: PLR0913, PLR0917  # one for each option; typer hands them 
         reviewed = ticket(context, shop, file, max_age, drift)
         if reviewed is not None:
             asked = reviewed.request
-        with Session(shop, lock_timeout=lock_timeout, ticket=reviewed) as session:
+        with Session(shop, lock_timeout=lock_timeout, ticket=reviewed, exports=asked.exports) as session:
             plan = session.plan(asked.exports, asked.trigger, asked.allowances, refresh=asked.refresh)
             _remind(session.unerased)
             if output is Output.TEXT:
@@ -59,6 +60,7 @@ def command(  # noqa: PLR0913, PLR0917  # one for each option; typer hands them 
             with stop.gently(), shown(plan) as progress:
                 run = session.carry_out(plan, asked.trigger, progress)
         _report(plan, run, output)
+        carried_out(plan, run, context.obj)
         return stop.exit_code or _code(plan, run, unerased=bool(session.unerased))
 
 

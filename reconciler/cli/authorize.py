@@ -9,7 +9,8 @@ import typer
 
 from reconciler.cli.exits import Exit, mapped
 from reconciler.cli.options import Form
-from reconciler.cli.screen import Output, color, in_workflow
+from reconciler.cli.screen import Output, color
+from reconciler.cli.workflow import faulty
 from reconciler.cli.written import stale, written
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def command(  # noqa: PLR0913, PLR0917  # one parameter for each option
     repository = Repository(root)
     if codeowners:
         return _codeowners(repository, root, output, check=check)
-    verdict = authorize(repository, root, Asked(base, head, tuple(actor or ()), tuple(bootstrap or ())))
+    verdict = authorize(repository, root, Asked(base, head, tuple(dict.fromkeys(actor or ())), tuple(bootstrap or ())))
     _show(verdict, repository.prefix, output)
     return Exit.DONE if verdict.allowed else Exit.BLOCKED if verdict.valid else Exit.ERROR
 
@@ -55,14 +56,13 @@ def _show(verdict: Verdict, prefix: str, output: Output) -> None:
     from reconciler.report.access import access_json
 
     found = (*verdict.faults, *verdict.denials)
+    faulty(found, prefix)
     if output is Output.JSON:
         shown = access_json(verdict.actors, found, base=verdict.base, head=verdict.head, allowed=verdict.allowed)
         typer.echo(shown, nl=False)
         return
     if found:
         typer.echo(report.diagnostics_text(found, color=color()), nl=False)
-    if in_workflow():
-        typer.echo(report.workflow_annotations(found, prefix), nl=False)
     if verdict.allowed:
         who = ", ".join(f"{name} ({role.value})" for name, role in verdict.actors)
         typer.echo(f"{verdict.documents} declarations and {verdict.files} other files differ: allowed for {who}")
@@ -72,7 +72,6 @@ def _codeowners(repository: Repository, root: Path, output: Output, *, check: bo
     from reconciler.core.errors import ReconcilerError
     from reconciler.core.owners import FILE, drift
     from reconciler.flow.authorize import ownership
-    from reconciler.report.diagnostics import workflow_annotations
 
     text, path = ownership(repository, root), Path(repository.top) / FILE
     if path.is_symlink() or path.parent.is_symlink():
@@ -84,7 +83,6 @@ def _codeowners(repository: Repository, root: Path, output: Output, *, check: bo
             path.write_bytes(text.encode())
         written("authorize", [FILE] if differs else [], output)
         return Exit.DONE
-    if differs and in_workflow() and output is Output.TEXT:
-        typer.echo(workflow_annotations([drift(FILE)]), nl=False)
+    faulty([drift(FILE)] if differs else [])
     remedy = "is not what the roles and the declarations say; run `reconciler authorize --codeowners`"
     return Exit.ERROR if stale("authorize", [FILE] if differs else [], output, remedy) else Exit.DONE

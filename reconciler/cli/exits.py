@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ParamSpec
 
 import typer
 
+from reconciler.cli.workflow import ended
 from reconciler.core.errors import InvalidDeclarations, ReconcilerError, StateLocked
 
 if TYPE_CHECKING:
@@ -53,12 +54,15 @@ def mapped(command: Callable[P, Exit]) -> Callable[P, None]:
         except InvalidDeclarations as error:
             for diagnostic in error.diagnostics:
                 say(str(diagnostic))
+            ended(failure_reason=f"{error}: {error.diagnostics[0]}" if error.diagnostics else error)
             code = Exit.ERROR
         except StateLocked as error:
             say(f"error: {error}")
+            ended(failure_reason=error)
             code = Exit.LOCKED
         except ReconcilerError as error:
             say(f"error: {error}")
+            ended(failure_reason=error)
             code = Exit.ERROR
         except KeyboardInterrupt as signal:
             say("interrupted")
@@ -70,6 +74,7 @@ def mapped(command: Callable[P, Exit]) -> Callable[P, None]:
             raise
         except Exception as error:  # noqa: BLE001  # the last resort: a traceback may hold people or a key
             say(_defect(error))
+            ended(failure_reason=_defect(error))
             code = Exit.ERROR
         raise typer.Exit(code)
 

@@ -10,6 +10,7 @@ import typer
 from reconciler.cli.exits import Exit, mapped
 from reconciler.cli.options import Form
 from reconciler.cli.screen import Output
+from reconciler.cli.workflow import outdated
 from reconciler.cli.written import stale, written
 
 
@@ -30,4 +31,6 @@ def command(
         written("fmt", write(root), output)
         return Exit.DONE
     remedy = "is not in the one layout; run `reconciler fmt`"
-    return Exit.ERROR if stale("fmt", sorted(unformatted(root)), output, remedy) else Exit.DONE
+    differing = sorted(unformatted(root))
+    outdated(differing, remedy)
+    return Exit.ERROR if stale("fmt", differing, output, remedy) else Exit.DONE

@@ -15,6 +15,7 @@ from reconciler.cli import (
     consent,
     fmt,
     forget,
+    github,
     history,
     init,
     plan,
@@ -27,6 +28,7 @@ from reconciler.cli import (
     validate,
 )
 from reconciler.cli.exits import hush
+from reconciler.cli.workflow import ended
 
 app = typer.Typer(
     name="reconciler",
@@ -68,10 +70,15 @@ for _module in (
     app.command(_module.__name__.rpartition(".")[2])(_module.command)
 app.command("import")(adopt.command)
 app.add_typer(state.app, name="state")
+app.add_typer(github.app, name="github")
 
 
 def main() -> None:
     """Run the command line. No crash is dumped and no traceback shown: they hold people and the key."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     hush()
-    app()
+    try:
+        app()
+    except SystemExit as left:
+        ended(exit_code=left.code or 0)
+        raise

@@ -11,7 +11,8 @@ import typer
 from reconciler.cli.exits import Exit, mapped, say
 from reconciler.cli.options import Exports, Refreshed, RunTrigger, Triggers
 from reconciler.cli.saving import Allow, Out, allowed
-from reconciler.cli.screen import PlanOutput, color, width
+from reconciler.cli.screen import PlanOutput, color, width, workflow_prefix
+from reconciler.cli.workflow import planned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +43,8 @@ def command(  # noqa: PLR0913, PLR0917  # one for each option; typer hands them 
 
     request = Request(tuple(export or ()), trigger.value, allowances=allowed(allow), refresh=refresh)
     result = _planned(workshop(context.obj), request, out)
-    typer.echo(_written(result, output, verbose=verbose), nl=False)
+    typer.echo(_written(result, output, workflow_prefix(context.obj), verbose=verbose), nl=False)
+    planned(result, context.obj)
     if out is not None:
         from reconciler.report.escape import visible
 
@@ -73,7 +75,7 @@ def _planned(shop: Workshop, request: Request, out: Path | None) -> Plan:
     return plan
 
 
-def _written(plan: Plan, output: PlanOutput, *, verbose: bool) -> str:
+def _written(plan: Plan, output: PlanOutput, prefix: str, *, verbose: bool) -> str:
     match output:
         case PlanOutput.TEXT:
             from reconciler.report.text import plan_text
@@ -87,3 +89,7 @@ def _written(plan: Plan, output: PlanOutput, *, verbose: bool) -> str:
             from reconciler.report.markdown import plan_markdown
 
             return plan_markdown(plan)
+        case PlanOutput.SARIF:
+            from reconciler.report.sarif import plan_sarif
+
+            return plan_sarif(plan, prefix)

@@ -10,6 +10,7 @@ import typer
 from reconciler.cli.exits import Exit, mapped
 from reconciler.cli.options import Form
 from reconciler.cli.screen import Output
+from reconciler.cli.workflow import outdated
 from reconciler.cli.written import stale, written
 
 
@@ -32,4 +33,5 @@ def command(
         return Exit.DONE
     differing = [root / FOLDER / name for name in drift(root, texts)]
     remedy = "is not what the models say; run `reconciler schema`"
+    outdated(differing, remedy)
     return Exit.ERROR if stale("schema", differing, output, remedy) else Exit.DONE

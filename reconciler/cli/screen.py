@@ -21,6 +21,7 @@ class PlanOutput(StrEnum):
     TEXT = "text"
     JSON = "json"
     MARKDOWN = "markdown"
+    SARIF = "sarif"
 
 
 def color() -> bool:

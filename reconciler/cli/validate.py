@@ -6,7 +6,8 @@ import typer
 
 from reconciler.cli.exits import Exit, mapped, say
 from reconciler.cli.options import Form
-from reconciler.cli.screen import Output, color, in_workflow, workflow_prefix
+from reconciler.cli.screen import Output, color, workflow_prefix
+from reconciler.cli.workflow import faulty
 
 
 @mapped
@@ -28,8 +29,7 @@ def command(context: typer.Context, output: Form = Output.TEXT) -> Exit:
         typer.echo(report.diagnostics_json(found), nl=False)
     elif found:
         typer.echo(report.diagnostics_text(found, color=color()), nl=False)
-    if in_workflow() and output is Output.TEXT:
-        typer.echo(report.workflow_annotations(found, workflow_prefix(context.obj)), nl=False)
+    faulty(found, workflow_prefix(context.obj))
     if any(d.severity is Severity.ERROR for d in found) or declarations is None:
         return Exit.ERROR
     if output is Output.TEXT:

@@ -9,6 +9,7 @@ from reconciler.manifest.schema import FOLDER, schemas
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Sequence
 
 CONNECTION: Final = """\
 # yaml-language-server: $schema=../../schemas/connection.schema.json
@@ -102,6 +103,20 @@ CustomerKey,FirstName,LastName,EmailAddress,HomeOwner,TotalChildren,NewsletterCo
 1012,Violet,Sample,violet.sample@example.com,N,3,true
 """
 
+PROJECT: Final = """\
+# yaml-language-server: $schema=../schemas/project.schema.json
+apiVersion: reconciler/v1
+kind: Project
+metadata:
+  name: exports
+  description: Only administrators change this file.
+spec:
+  state: {url: "git+branch://reconciler-state"} # a branch of this repository, which outlives the runner
+  roles:
+    administrators: ADMINISTRATORS # they alone change connections, sources, roles and workflows
+    contributors: [] # they change exports and segments, on connections that are shared with them
+"""
+
 README: Final = """\
 # Exports to Autopilot
 
@@ -120,8 +135,25 @@ GITIGNORE: Final = (
 )
 
 
-def files() -> dict[str, str]:
-    """Give the text of every file, by its path relative to the project's folder."""
+def files(administrators: Sequence[str] = ()) -> dict[str, str]:
+    """Give the text of every file, by its path relative to the project's folder.
+
+    With `administrators` it is a project for GitHub: they are named, the connection is to the real Autopilot, and the
+    export waits until a pull request lets it run.
+    """
+    return _files() | (_of_github(administrators) if administrators else {})
+
+
+def _of_github(administrators: Sequence[str]) -> dict[str, str]:
+    sandbox = next(line for line in CONNECTION.splitlines(keepends=True) if "baseUrl:" in line)
+    return {
+        "exports/project.yaml": PROJECT.replace("ADMINISTRATORS", f"[{', '.join(administrators)}]"),
+        "exports/connections/newsletter.yaml": CONNECTION.replace(sandbox, ""),
+        "exports/newsletter.yaml": f"{EXPORT}  suspended: true # take this line out, and the export runs\n",
+    }
+
+
+def _files() -> dict[str, str]:
     return {
         "exports/connections/newsletter.yaml": CONNECTION,
         "exports/sources/unified-profiles.yaml": SOURCE,
@@ -134,13 +166,13 @@ def files() -> dict[str, str]:
     }
 
 
-def write(root: pathlib.Path) -> tuple[pathlib.Path, ...]:
+def write(root: pathlib.Path, administrators: Sequence[str] = ()) -> tuple[pathlib.Path, ...]:
     """Write the project and give the files that were written.
 
     A README that is there stays, and a `.gitignore` is added to. Raises ReconcilerError, before anything is written, if
     any other file is there already.
     """
-    made = {root / name: text for name, text in files().items()}
+    made = {root / name: text for name, text in files(administrators).items()}
     there = [path for path in made if path.exists() or path.is_symlink()]
     taken = sorted(path.relative_to(root).as_posix() for path in there if path.name not in {"README.md", ".gitignore"})
     if taken:

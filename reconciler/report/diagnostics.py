@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from reconciler.core.diagnostics import Diagnostic, Where
 
+ANNOTATIONS = 10
+"""What GitHub shows of one step, of each severity; the rest it drops without a word."""
+
 _STYLES = {Severity.ERROR: Style.BAD, Severity.WARNING: Style.CHANGED}
 
 
@@ -43,12 +46,22 @@ def diagnostics_text(diagnostics: Sequence[Diagnostic], *, color: bool = False) 
 def workflow_annotations(diagnostics: Iterable[Diagnostic], prefix: str = "") -> str:
     """Give a GitHub workflow command for each fault, which shows it beside the line in a pull request.
 
-    `prefix` is the project's folder, from the repository's top: GitHub knows files from there.
+    `prefix` is the project's folder, from the repository's top: GitHub knows files from there. Of more than
+    ANNOTATIONS the worst are given, and first of all how many are not.
     """
-    return "".join(
+    worst = sorted(diagnostics, key=lambda fault: fault.severity is not Severity.ERROR)
+    cut = len(worst) - ANNOTATIONS + 1
+    if cut <= 1:
+        return "".join(_annotation(fault, prefix) for fault in worst)
+    told = f"{count(cut, 'more fault')} of this step cannot be shown here; its log has them all"
+    kept = worst[: ANNOTATIONS - 1]
+    return f"::{kept[0].severity.value}::{told}\n" + "".join(_annotation(fault, prefix) for fault in kept)
+
+
+def _annotation(fault: Diagnostic, prefix: str) -> str:
+    return (
         f"::{fault.severity.value} file={workflow_property(_from_top(fault, prefix))},line={fault.where.line},"
         f"col={fault.where.column},title={workflow_property(fault.rule)}::{workflow_data(fault.message)}\n"
-        for fault in diagnostics
     )
 
 

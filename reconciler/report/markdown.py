@@ -51,11 +51,15 @@ class _Part:
     noun: tuple[str, str]
 
 
-def plan_markdown(plan: Plan) -> str:
-    """Give the plan in at most LIMIT bytes of Markdown; what had to be cut is said right after the first line."""
+def plan_markdown(plan: Plan, *, checksum: str = "", of: str = "", limit: int = LIMIT) -> str:
+    """Give the plan in at most `limit` bytes of Markdown; what had to be cut is said right after the first line.
+
+    `checksum` is that of a plan that was read back, which has none of its own; `of` says of what it is the plan.
+    """
     lead = f"{MARKER}\n**reconciler plan:** {_lead(plan)}\n\n"
-    foot = f"<sub>Checksum of the plan: <code>{plan.checksum}</code></sub>\n"
-    parts, cut = _fitted(_parts(plan), LIMIT - len((lead + foot).encode()) - _CUT_ROOM)
+    of = f"{prose(of)}. " if of else ""
+    foot = f"<sub>{of}Checksum of the plan: <code>{checksum or plan.checksum}</code></sub>\n"
+    parts, cut = _fitted(_parts(plan), limit - len((lead + foot).encode()) - _CUT_ROOM)
     told = f"**Cut to fit a comment:** {listing(cut)} not shown; `reconciler plan` prints all of it.\n\n" if cut else ""
     return f"{lead}{told}{''.join(parts)}{foot}"
 
@@ -161,7 +165,7 @@ def _detail(export: ExportPlan) -> str:
     if any(export.excluded.values()):
         lines.append(f"  - left out: {prose(left_out(export.excluded))}")
     lines += [f"  - allowed: {prose(str(waiver), _LONGEST)}" for waiver in export.allowed]
-    lines += [f"  - {prose(note)}" for note in export.notes]
+    lines += [f"  - {told}" for told in map(prose, export.notes) if told]  # an empty item would make a heading
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -1,0 +1,1 @@
+"""The workflows that `init --github` writes into a repository: files, no code."""

@@ -426,7 +426,14 @@ EXPORTS = (
         add("more.yaml", PROJECT.replace("contoso", "other")),
         "kind: Project, again",
     ),
-    case("a state elsewhere", "state-url", "project.yaml", "  supp", "  state: {url: az://contoso/state}\n  supp"),
+    case("a state elsewhere", "state-url", "project.yaml", "  supp", "  state: {url: ftp://contoso/state}\n  supp"),
+    case(
+        "a password in the state's address",
+        "key-in-file",
+        "project.yaml",
+        "  supp",
+        "  state: {url: postgresql://me:my-word@db.contoso.com/state}\n  supp",
+    ),
     case("a state outside", "state-url", "project.yaml", "  supp", "  state: {url: ../state}\n  supp"),
     case("suppressions outside", "path-outside", "project.yaml", "suppressions.txt", "/tmp/suppressions.txt"),
     case(

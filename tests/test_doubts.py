@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,15 @@ from support.project import FREELY, connection, export, segment, source
 
 from reconciler.core.record import RunStatus
 from reconciler.flow.session import Session
+from reconciler.sandbox.answers import error
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.switches import Fault, Switches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from reconciler.sandbox.answers import Outcome
+    from reconciler.sandbox.service import Request
 
 PERSON = "person001@example.com"
 SHM = Path("/dev/shm")
@@ -138,6 +143,27 @@ def test_the_doubt_of_an_export_that_does_not_run_outlives_the_runs_of_others(se
     declare(*everybody[:3])
     assert both.apply().status is RunStatus.SUCCESSFUL
     assert both.world.members("Shared") == set(everybody[:3])
+
+
+def test_whom_a_probe_put_on_a_list_before_the_run_ended_leaves_it(account: Account) -> None:
+    account.declare(crowd(60))
+    meet, asked = account.server._service.meet, count()
+
+    def late(request: Request) -> Outcome:
+        """Half of those who are looked up on the list do not show yet."""
+        looks = request.method == "GET" and "/contact/" in request.target
+        return error(404, "Not on the list.") if looks and next(asked) % 2 else meet(request)
+
+    account.server._service.meet = late  # type: ignore[method-assign]  # it lags
+    account.project.stop = lambda: sum("/contact/" in each.path for each in account.server.requests) >= 4  # it is told
+    assert account.apply().status is RunStatus.CANCELED
+    account.server._service.meet = meet  # type: ignore[method-assign]  # it is itself again
+    account.project.stop = lambda: False
+    put = account.world.members("all") | account.world.members("odd")
+    assert put, "they were put on their list"
+    account.declare({mail: row for mail, row in crowd(60).items() if mail not in put})
+    assert account.apply().status is RunStatus.SUCCESSFUL
+    account.check_declared()
 
 
 def planned(account: Account) -> None:

@@ -15,11 +15,11 @@ from reconciler.core.errors import Unavailable
 from reconciler.core.record import RunStatus
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.switches import Fault, Switches
+from reconciler.state.custody import Custody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.state.custody import Custody
 
 STRANGER = "stranger@example.com"
 
@@ -41,7 +41,9 @@ def people(*numbers: int) -> Table:
 
 def custody(account: Account) -> Custody:
     shop = account.project.shop()
-    return shop.custody(account.project.root)
+    looked_after = shop.custody(account.project.root)
+    assert isinstance(looked_after, Custody)
+    return looked_after
 
 
 def applied(account: Account, table: Table) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import table
+from benchmarks.machine import load, machine
 from benchmarks.runs import rows
 from benchmarks.scenes import FULL, QUICK
 
@@ -25,26 +24,18 @@ def main() -> int:
     size = QUICK if asked.quick else FULL
     if asked.repetitions:
         size = replace(size, repetitions=asked.repetitions)
-    before = _load()
+    before = load()
     try:
         with tempfile.TemporaryDirectory(prefix="benchmarks-") as scratch:
             found = rows(size, Path(scratch), lambda line: print(line, file=sys.stderr))
     except (OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    machine = (
-        f"Python {platform.python_version()} on {platform.system()}, {os.cpu_count()} cores, "
-        f"load {before} before and {_load()} after"
-    )
-    paragraphs = table.notes(size, machine)
+    paragraphs = table.notes(size, machine(before))
     print(table.text(found, paragraphs), end="")
     if asked.markdown is not None:
         asked.markdown.write_text(table.markdown(found, paragraphs), encoding="utf-8")
     return 0
-
-
-def _load() -> str:
-    return f"{os.getloadavg()[0]:.1f}"
 
 
 if __name__ == "__main__":

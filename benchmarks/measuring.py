@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 RECONCILER = (str(Path(sysconfig.get_path("scripts")) / "reconciler"),)
 """The command, as it is installed beside the Python that runs this."""
@@ -38,16 +38,18 @@ class Sample:
     memory: int
 
 
-def measured(command: Sequence[str]) -> Sample:
+def measured(command: Sequence[str], environ: Mapping[str, str] | None = None) -> Sample:
     """Run a command to its end; the requests are not counted here. Raises RuntimeError when it fails.
+
+    `environ` is this process's own, unless it is given.
 
     The peak is that of the process alone. Linux begins it at the size of who started it, so this one stays small: it
     streams the people and keeps nothing.
     """
-    environ = {**os.environ, "AUTOPILOT_API_KEY": KEY}
+    known = {**(os.environ if environ is None else environ), "AUTOPILOT_API_KEY": KEY}
     with tempfile.TemporaryFile() as told:
         began = time.perf_counter()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=told, stderr=told, env=environ)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=told, stderr=told, env=known)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from benchmarks.aims import MEGABYTE, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from benchmarks.measuring import Sample
     from benchmarks.runs import Row
@@ -65,16 +65,19 @@ def notes(size: Size, machine: str) -> list[str]:
 
 def text(rows: Sequence[Row], paragraphs: Sequence[str]) -> str:
     """Write the table in aligned columns."""
-    table = [HEAD, *cells(rows)]
-    widths = [max(len(line[column]) for line in table) for column in range(len(HEAD))]
-    lines = [
+    return "\n".join([*aligned([HEAD, *cells(rows)], LEFT), "", *paragraphs, ""])
+
+
+def aligned(table: Sequence[Cells], left: Collection[int]) -> list[str]:
+    """Give the lines of a table, these columns to the left and all others to the right."""
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    return [
         "  ".join(
-            cell.ljust(width) if column in LEFT else cell.rjust(width)
+            cell.ljust(width) if column in left else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in table
     ]
-    return "\n".join([*lines, "", *paragraphs, ""])
 
 
 def markdown(rows: Sequence[Row], paragraphs: Sequence[str]) -> str:

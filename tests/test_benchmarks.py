@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -30,3 +32,20 @@ def test_quick_benchmarks_print_every_row(repository: Path, tmp_path: Path) -> N
     assert tuple(rows) == ROWS
     written = page.read_text()
     assert all(f"| {row} |" in written for row in ROWS)
+
+
+def test_an_unchanged_run_on_a_fresh_runner_is_measured_by_store(repository: Path) -> None:
+    asked = ("--people", "200", "--repetitions", "1", "--store", "a local folder", "--store", "git+branch (HTTP)")
+    environ = os.environ | {"PYTHONPATH": str(repository / "tests")}
+    command = [sys.executable, "-m", "benchmarks.store_runs", *asked]
+    done = subprocess.run(
+        command, cwd=repository, env=environ, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [re.split(r"  +", line) for line in done.stdout.splitlines()[1:7]]
+    assert [row[1] for row in rows] == ["first apply", "apply, unchanged", "plan, unchanged"] * 2
+    assert [row[4] for row in rows[1:3] + rows[4:]] == ["0"] * 4, "requests to Autopilot"
+    assert [len(row) for row in rows] == [5] * 3 + [13] * 3, "what is not shared passes no tap"
+    writes = [int(row[7]) for row in rows[3:]]
+    assert writes[1] > 0
+    assert writes[2] == 0, "a plan writes nothing"

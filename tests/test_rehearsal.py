@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from support import servers
 from support.command import reconciler
 from support.hub import ACTION, Hub, hub
+from support.runner import Lost
 
 from reconciler.sandbox.server import Sandbox
-from reconciler.sandbox.switches import Switches
+from reconciler.sandbox.switches import Fault, Switches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from support.hub import Pull
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
 
 KEY = "0123456789abcdef0123456789abcdef"
 STATE_KEY = "a" * 64
-DAY = 86_400
+QUARTER, DAY = 900, 86_400
+"""Seconds between two looks of the schedule, and between two runs of the export."""
+NEWCOMERS = 3_000
 
 
 @dataclass(frozen=True)
@@ -61,32 +66,27 @@ class Stage:
         return sum(entry.contacts for entry in self.account.requests)
 
 
-def local_state(made: Hub, folder: Path) -> None:
-    """Carry `.reconciler/` from job to job, as a team would with a disk of its own."""
-
-    def brought(workspace: Path) -> None:
-        if folder.exists():
-            shutil.copytree(folder, workspace / ".reconciler")
-
-    def kept(workspace: Path) -> None:
-        if (workspace / ".reconciler").exists():
-            shutil.copytree(workspace / ".reconciler", folder, dirs_exist_ok=True)
-
-    made.runner.brought, made.runner.kept = brought, kept
-    project = made.clone / "exports" / "project.yaml"
-    project.write_text("".join(line for line in project.read_text().splitlines(keepends=True) if "state:" not in line))
+@contextmanager
+def azure_state(made: Hub) -> Iterator[None]:
+    """Keep the state in a container, whose credentials are where a login to Azure leaves them: on the runner."""
+    with servers.azurite() as served:
+        made.runner.environ |= {name: value for name, value in served.environ.items() if name.startswith("AZURE_")}
+        project = made.clone / "exports" / "project.yaml"
+        replaced(project, "git+branch://reconciler-state", served.fresh())
+        yield
 
 
-def branch_state(made: Hub, folder: Path) -> None:
-    """Keep the state where `init --github` puts it: in a branch of the repository itself. No runner brings anything."""
+@contextmanager
+def branch_state(made: Hub) -> Iterator[None]:
+    """Keep the state where `init --github` puts it: in a branch of the repository itself."""
     assert "git+branch://" in (made.clone / "exports" / "project.yaml").read_text()
-    assert not folder.exists()
+    yield
 
 
-STATES: dict[str, Callable[[Hub, Path], None]] = {"a folder": local_state, "a branch": branch_state}
+STATES: dict[str, Callable[[Hub], AbstractContextManager[None]]] = {"azure": azure_state, "a branch": branch_state}
 
 
-@pytest.fixture(params=STATES)
+@pytest.fixture
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     secrets = {"AUTOPILOT_API_KEY": KEY, "RECONCILER_STATE_KEY": STATE_KEY}
     with Sandbox(key=KEY, switches=Switches(rate=0)) as account, hub(tmp_path, os.environ, secrets) as made:
@@ -95,9 +95,9 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         name = "  displayName: Autopilot, newsletter account\n"
         file = made.clone / "exports" / "connections" / "newsletter.yaml"
         replaced(file, name, f"{name}  baseUrl: {account.url}\n")
-        STATES[request.param](made, tmp_path / "state")
-        made.push("Start")
-        yield Stage(made, account)
+        with STATES[request.param](made):
+            made.push("Start")
+            yield Stage(made, account)
 
 
 def replaced(file: Path, old: str, new: str) -> None:
@@ -106,6 +106,7 @@ def replaced(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
+@pytest.mark.parametrize("stage", ["azure"], indirect=True)
 def test_a_change_goes_from_a_pull_request_to_the_lists(stage: Stage) -> None:
     pull = a_slip_of_the_pen_fails_the_check_at_its_line(stage)
     mended_it_passes_and_the_plan_is_commented(stage, pull)
@@ -114,6 +115,22 @@ def test_a_change_goes_from_a_pull_request_to_the_lists(stage: Stage) -> None:
     a_fresh_runner_sends_nothing(stage)
     the_schedule_pushes_only_what_changed_in_the_data(stage)
     what_was_changed_by_hand_has_one_issue_until_it_is_mended(stage)
+    a_runner_is_killed_half_way(stage)
+    the_next_one_ends_the_work(stage)
+
+
+@pytest.mark.parametrize("stage", ["a branch"], indirect=True)
+def test_a_repository_is_all_that_it_takes(stage: Stage) -> None:
+    stage.hub.git("checkout", "--quiet", "-b", "first")
+    replaced(stage.export, "  suspended: true # take this line out, and the export runs\n", "")
+    stage.hub.push("Send the newsletter")
+    pull = stage.hub.pull("first")
+    _, comment = stage.planned(pull)
+    assert "1 export to create. 8 new" in comment
+    merged_the_lists_are_right(stage, pull)
+    a_runner_is_killed_half_way(stage)
+    the_next_one_ends_the_work(stage)
+    a_fresh_runner_sends_nothing(stage)
 
 
 def a_slip_of_the_pen_fails_the_check_at_its_line(stage: Stage) -> Pull:
@@ -158,9 +175,12 @@ def a_second_push_edits_the_comment(stage: Stage, pull: Pull) -> None:
 def merged_the_lists_are_right(stage: Stage, pull: Pull) -> None:
     stage.hub.merge(pull)
     assert stage.applied("push")["exit-code"] == "0"
+    assert stage.account.world.members("home-owners") == owners(stage)
+
+
+def owners(stage: Stage) -> set[str]:
     rows = [row.split(",") for row in stage.people.read_text().splitlines()[1:]]
-    owners = {row[3] for row in rows if (row[4], row[6]) == ("Y", "true")}
-    assert stage.account.world.members("home-owners") == owners
+    return {row[3] for row in rows if (row[4], row[6]) == ("Y", "true")}
 
 
 def a_fresh_runner_sends_nothing(stage: Stage) -> None:
@@ -193,3 +213,27 @@ def what_was_changed_by_hand_has_one_issue_until_it_is_mended(stage: Stage) -> N
     assert world.members("home-owners") == whole
     assert stage.hub.run("drift", "schedule", {}).outcome == "success"
     assert [each["state"] for each in issues.values()] == ["closed"]
+
+
+def a_runner_is_killed_half_way(stage: Stage) -> None:
+    with stage.people.open("a") as table:
+        table.writelines(f"{n},Umber,Sample,umber.{n}@example.com,Y,0,true\n" for n in range(2_000, 2_000 + NEWCOMERS))
+    stage.hub.push("Many more")
+    stage.account.forget_requests()
+    stage.hub.runner.environ["REHEARSED_LATER"] = str(2 * DAY)
+    # One answer is late, so that the run is not over before it is killed
+    stage.account.switches = Switches(rate=0, faults=(Fault("slow-after", "POST", "/contacts", nth=20, seconds=3),))
+    stage.hub.runner.lives = lambda: stage.sent() < NEWCOMERS // 2
+    with pytest.raises(Lost):
+        stage.hub.run("apply", "schedule", {})
+    stage.hub.runner.lives = lambda: True
+    stage.account.switches = Switches(rate=0)
+    assert stage.account.world.members("home-owners") < owners(stage)
+
+
+def the_next_one_ends_the_work(stage: Stage) -> None:
+    """Another machine, when the schedule looks again: by then the lease of the dead one has run out."""
+    stage.hub.runner.environ["REHEARSED_LATER"] = str(2 * DAY + QUARTER)
+    assert stage.applied("schedule")["exit-code"] == "0"
+    assert stage.account.world.members("home-owners") == owners(stage)
+    assert 0 < stage.sent() < NEWCOMERS

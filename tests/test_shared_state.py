@@ -168,6 +168,55 @@ def test_a_long_log_becomes_a_base_and_the_last_three_are_kept(
     assert len(one.claims()) == 7
 
 
+def test_nothing_is_asked_of_the_store_twice(one: Runner, other: Runner, store: MemoryStore) -> None:
+    ledger = one.locked("account")
+    record(ledger, ANN)
+    one.left(ledger)
+    entries = len(store.names("connections/account/log"))
+    store.asked.clear()
+    ledger = other.locked("account", every=True)
+    assert other.state.erased() == ledger.suppressed() == frozenset()
+    other.left(ledger)
+    # The project, the lock, the base, who was erased; and the head, before the lease is there and after
+    assert store.asked == {"names": 2, "read": 6 + entries, "create": 1, "replace": 2}
+
+
+def test_a_head_that_was_read_too_early_does_not_make_a_second_past(
+    one: Runner, other: Runner, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = one.locked("account")
+    record(ledger, ANN)
+    head = "connections/account/head"
+    old = [store.objects[head]] * 2
+    monkeypatch.setattr(shard, "ENTRIES", 0)
+    one.left(ledger)  # a new base; what the old head needs of the log is removed
+    read = store.read
+    monkeypatch.setattr(store, "read", lambda name: old.pop() if old and name == head else read(name))
+    taken = other.locked("account")
+    record(taken, BOB)
+    other.left(taken)
+    assert old == []
+    assert [claim.key for claim in one.claims()] == [ANN, BOB]
+
+
+def test_who_was_overtaken_does_not_put_the_head_back(
+    one: Runner, other: Runner, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard, "ENTRIES", 0)
+    late = one.locked("account")
+    record(late, ANN)
+    other.clock.sleep(61)
+    taken = other.locked("account")
+    record(taken, ANN, BOB)
+    other.left(taken)
+    head = store.objects["connections/account/head"]
+    assert one.tenancy is not None
+    monkeypatch.setattr(one.tenancy, "lost", lambda: False)  # it was stopped just after it had looked
+    late.close()
+    assert store.objects["connections/account/head"] == head
+    assert [claim.key for claim in one.claims()] == [ANN, BOB]
+
+
 def test_what_was_not_sealed_with_the_key_is_refused(one: Runner, store: MemoryStore) -> None:
     ledger = one.locked("account")
     record(ledger, ANN)

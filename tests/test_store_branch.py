@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ from support import servers
 from support.servers import Served, git
 
 from reconciler.core.errors import StateError, StoreConflict
+from reconciler.state.stores.branch import BranchStore
 from reconciler.state.stores.open import open_store
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.core.store import Store
+    from reconciler.state.stores.remote import Tip
 
 PLACE = "git+branch://reconciler/state"
 REF = "refs/heads/reconciler/state"
@@ -222,3 +226,40 @@ def test_a_remote_that_git_should_not_talk_to_is_refused(served: Served, address
 def test_a_folder_outside_of_a_repository_is_told_of(served: Served, tmp_path: Path) -> None:
     with pytest.raises(StateError, match="in no git repository"):
         opened(served, tmp_path)
+
+
+class Queue:
+    """A lock that says when so many have come to it."""
+
+    def __init__(self, many: int) -> None:
+        self._lock, self._left, self.all_here = threading.RLock(), many, threading.Event()
+
+    def __enter__(self) -> None:
+        self._left -= 1
+        if not self._left:
+            self.all_here.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def test_readers_who_wait_for_a_look_share_the_next_one(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = opened(served)
+    assert isinstance(store, BranchStore)
+    names = [f"log/{number}" for number in range(8)]
+    for name in names:
+        store.create(name, name.encode())
+    queue, looks, look = Queue(len(names)), [], store._remote.look
+
+    def slow(known: Tip | None) -> Tip:
+        looks.append(known)
+        assert queue.all_here.wait(60)
+        return look(known)
+
+    monkeypatch.setattr(store, "_lock", queue)
+    monkeypatch.setattr(store._remote, "look", slow)
+    with ThreadPoolExecutor(len(names)) as pool:
+        found = list(pool.map(store.read, names))
+    assert [each.data for each in found if each] == [name.encode() for name in names]
+    assert len(looks) == 2, "the one that the others found under way may be older than their question"

@@ -177,7 +177,7 @@ def _action(folder: Path) -> Path:
     program = folder / ".venv" / "bin" / "reconciler"
     program.write_text(_PROGRAM.format(python=sys.executable, root=str(ROOT)))
     program.chmod(0o755)
-    told = (folder / "requirements" / "run.lock").read_bytes() + (folder / "pyproject.toml").read_bytes()
+    told = (folder / "requirements" / "full.lock").read_bytes() + (folder / "pyproject.toml").read_bytes()
     mark = subprocess.run(["git", "hash-object", "--stdin"], input=told, capture_output=True, check=True)
     (folder / ".venv" / "installed").write_bytes(mark.stdout)
     return folder / ".github" / "actions" / "reconcile"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,11 @@ from support.expressions import condition, expanded
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+
+_BETWEEN = 0.02
+_LOOKS = 6_000
+"""How often a step is looked at, and the seconds between two looks: two minutes in all."""
 
 
 @dataclass
@@ -50,6 +56,10 @@ class Job:
         return next(step for step in self.steps if step.name == name)
 
 
+class Lost(Exception):  # noqa: N818  # says what is so
+    """The machine went away in the middle of a step; no later step of the job was carried out."""
+
+
 @dataclass
 class Runner:
     """A machine that is fresh for every job. `actions` leads from OWNER/REPO/PATH to a folder."""
@@ -59,14 +69,12 @@ class Runner:
     actions: Mapping[str, Path]
     environ: dict[str, str]
     secrets: Mapping[str, str] = field(default_factory=dict)
-    brought: Callable[[Path], None] = lambda _: None
-    """What a job finds in its checkout besides the commit, such as a state that is kept in a folder."""
-    kept: Callable[[Path], None] = lambda _: None
-    """What is kept of it when the job is over."""
+    lives: Callable[[], bool] = lambda: True
+    """Asked while a step runs: whether the machine is still there."""
     jobs: int = 0
 
     def run(self, workflow: Path, event: str, payload: Mapping[str, Any], **github: Any) -> Job | None:
-        """Run the one job of a workflow; None where its `if` says no."""
+        """Run the one job of a workflow; None where its `if` says no. Raises Lost."""
         document = load(workflow)
         ((name, job),) = document["jobs"].items()
         self.jobs += 1
@@ -105,7 +113,6 @@ class _Machine:
 
     def work(self, steps: Sequence[Any]) -> Job:
         done = self._steps(steps, self._contexts, {})
-        self._runner.kept(self._workspace)
         failed = any(step.outcome == "failure" for step in done)
         return Job("failure" if failed else "success", done, self._summary)
 
@@ -167,21 +174,35 @@ class _Machine:
             **environ,
         }
         known["PATH"] = os.pathsep.join([*self._path, known["PATH"]])
-        done = subprocess.run(
+        code, log = self._bash(script, known)
+        self._path = [*reversed(files["GITHUB_PATH"].read_text().split()), *self._path]
+        self._summary += files["GITHUB_STEP_SUMMARY"].read_text()
+        outputs = read_outputs(files["GITHUB_OUTPUT"].read_text())
+        return Step("", "failure" if code else "success", log, known, outputs)
+
+    def _bash(self, script: str, environ: Mapping[str, str]) -> tuple[int, str]:
+        """Run a script as long as the machine lives, and give its exit code and what it said."""
+        with subprocess.Popen(
             ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", script],
             cwd=self._workspace,
-            env=known,
+            env=environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
-            check=False,
-        )
-        self._path = [*reversed(files["GITHUB_PATH"].read_text().split()), *self._path]
-        self._summary += files["GITHUB_STEP_SUMMARY"].read_text()
-        outputs = read_outputs(files["GITHUB_OUTPUT"].read_text())
-        return Step("", "failure" if done.returncode else "success", done.stdout, known, outputs)
+            start_new_session=True,
+        ) as process:
+            for _ in range(_LOOKS):
+                try:
+                    log, _ = process.communicate(timeout=_BETWEEN)
+                except subprocess.TimeoutExpired:
+                    if self._runner.lives():
+                        continue
+                    os.killpg(process.pid, signal.SIGKILL)
+                    raise Lost from None
+                return process.returncode, log
+            os.killpg(process.pid, signal.SIGKILL)
+            raise AssertionError("a step does not come to its end")
 
     def _checkout(self, given: dict[str, str]) -> Step:
         github = self._contexts["github"]
@@ -208,7 +229,6 @@ class _Machine:
             log += done.stdout + done.stderr
             if done.returncode:
                 return Step("", "failure", log)
-        self._runner.brought(self._workspace)
         return Step("", "success", log)
 
 

@@ -36,11 +36,18 @@ class Log:
         self.size = self.length = 0
 
     def entries(self) -> Iterator[bytes]:
-        """Read on from where we are, in order, up to the first number that nobody took."""
-        there = {name for name in self._store.names(f"{self._folder}/log") if name >= self._name(self.next)}
+        """Read on from where we are, in order, up to the first number that nobody took. Raises StateError.
+
+        StoreConflict: there is a newer base, whose writer removed what we were about to read.
+        """
+        there = set(self._store.names(self._folder))
         names: list[str] = []
         while self._name(self.next + len(names)) in there:
             names.append(self._name(self.next + len(names)))
+        bases = f"{self._folder}/base/"
+        newest = max((int(name.removeprefix(bases)) for name in there if name.startswith(bases)), default=0)
+        if newest > self.next + len(names):
+            raise StoreConflict(f"{self._folder}: another run tidied it up meanwhile; run it again")
         with ThreadPoolExecutor(min(_AT_ONCE, max(1, len(names)))) as pool:
             for name, found in zip(names, pool.map(self._store.read, names), strict=True):
                 if found is None:

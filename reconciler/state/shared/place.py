@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from reconciler.core.errors import SecretMissing, StateError, StateLocked, StoreConflict
+from reconciler.core.errors import SecretMissing, StateError
 from reconciler.state.files import HOME, Files
 from reconciler.state.key import VARIABLE, load_key
 from reconciler.state.place import open_reader
 from reconciler.state.shared import lease, project
+from reconciler.state.shared.held import Held
 from reconciler.state.shared.ledger import SharedLedger
 from reconciler.state.shared.reader import SharedReader
 from reconciler.state.shared.shard import FOLDER, Head, Shard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from reconciler.core.custody import Holder
     from reconciler.core.ports import Clock, LedgerReader
     from reconciler.core.store import Store
     from reconciler.state.ledger import SqliteLedger
     from reconciler.state.shared.lease import Tenancy
-
-_TRIES = 5
 
 
 class SharedState:
@@ -42,6 +40,9 @@ class SharedState:
         self._writing = False
         self._tenancy: Tenancy | None = None
         self._shards: dict[str, str] = {}
+        self._others: dict[str, str] = {}
+        self._lineage: str | None = None
+        self._erased: frozenset[bytes] | None = None
 
     @property
     def store(self) -> Store:
@@ -54,7 +55,7 @@ class SharedState:
         """Leave the store, unless a lease on it is held. May be called twice; it is opened again when it is used."""
         if self._opened is not None and (self._tenancy is None or self._tenancy.over):
             self._opened.close()
-            self._opened = None
+            self._opened = self._erased = None
 
     def key(self) -> bytes:
         """Give the state key, which for a shared state comes from the environment only. Raises SecretMissing."""
@@ -74,15 +75,17 @@ class SharedState:
         return {name: head[0] for name, head in found.items() if head is not None}
 
     def erased(self) -> frozenset[bytes]:
-        """Give the keys of those who were erased in this project."""
-        return project.erased(self.store, self.key())
+        """Give the keys of those who were erased in this project, as this run found them."""
+        if self._erased is None:
+            self._erased = project.erased(self.store, self.key())
+        return self._erased
 
     def reader(self) -> SharedReader:
         """Open what is recorded, without writing, in a folder that is gone when it is closed."""
         key, temporary = self.key(), Path(tempfile.mkdtemp(prefix="reconciler-"))
         lineage = project.lineage(self.store, key, make=False)
         openers = {head.connection: partial(self._read, name, head, temporary) for name, head in self.heads().items()}
-        return _Brought(openers, lineage, project.erased(self.store, key), temporary, self.close)
+        return _Brought(openers, lineage, self.erased(), temporary, self.close)
 
     def lock(  # for whom, which, and how long
         self, names: Mapping[str, str | None], *, every: bool, who: str, wait: float, term: float
@@ -91,10 +94,11 @@ class SharedState:
 
         Raises StateLocked, StateError.
         """
-        self.key()
-        if not self._writing:  # a store is tried before it is written to
-            self.close()
-            self._writing = True
+        if not self._writing:  # a store is tried before it is ever written to
+            self._lineage = project.lineage(self.store, self.key(), make=False)
+            if self._lineage is None:
+                self.close()
+                self._writing = True
         heads = self.heads()
         by_connection = {head.connection: name for name, head in heads.items()}
         shards = {name: head.connection for name, head in heads.items()} if every else {}
@@ -103,6 +107,7 @@ class SharedState:
             shard = known or _spare(connection, heads)
             shards[shard] = heads[shard].connection if shard in heads else connection
         self._shards = shards
+        self._others = {name: head.connection for name, head in heads.items() if name not in shards}
         self._tenancy = lease.taken(
             self.store, list(shards), who=who, clock=self._clock, wait=wait, term=term, left=self.close
         )
@@ -128,74 +133,42 @@ class SharedState:
         """Open for writing what the lock is held of. Raises StateLocked, StateError."""
         assert self._tenancy is not None
         key = self.key()
-        lineage = project.lineage(self.store, key, make=True)
+        lineage = self._lineage or project.lineage(self.store, key, make=True)
         assert lineage is not None
         Files(self._folder).settle()
         held, opened = {}, []
         try:
             for name, connection in sorted(self._shards.items()):
-                one = _Held(Shard(self.store, name, key), self._folder / HOME / "shared" / name)
+                one = Held(Shard(self.store, name, key), self._folder / HOME / "shared" / name)
                 opened.append(one)
                 ledger = one.open(connection, lineage, self._tenancy.check)
                 held[next(iter(ledger.connections()), connection)] = ledger
             temporary = Path(tempfile.mkdtemp(prefix="reconciler-"))
             others = {
-                head.connection: partial(self._read, name, head, temporary)
-                for name, head in self.heads().items()
-                if name not in self._shards
+                connection: partial(self._read, name, None, temporary) for name, connection in self._others.items()
             }
         except BaseException:
             for one in opened:
                 one.close(self._tenancy, (), {})
             raise
-        suppress = partial(project.erase, self.store, key)
-        return _Ledger(
-            held, others, lineage, project.erased(self.store, key), suppress, _Rest(opened, self._tenancy, temporary)
-        )
+        rest = _Rest(opened, self._tenancy, temporary)
+        return _Ledger(held, others, lineage, self.erased(), self._suppress, rest)
 
-    def _read(self, name: str, head: Head, folder: Path) -> LedgerReader:
+    def _suppress(self, person: bytes) -> None:
+        project.erase(self.store, self.key(), person)
+        self._erased = None
+
+    def _read(self, name: str, head: Head | None, folder: Path) -> LedgerReader:
         shard, place = Shard(self.store, name, self.key()), folder / f"{name}.read"
-        shard.bring(head, place)
+        shard.bring(head or shard.newest(), place)
         holder = lease.holder(self.store, name, self._clock)
         return open_reader(place, self.key(), working=holder is not None and not holder.expired)
-
-
-class _Held:
-    """A ledger that this run holds the lease of, and where it is used."""
-
-    def __init__(self, shard: Shard, folder: Path) -> None:
-        self._shard, self._folder = shard, folder
-        self.ledger: SqliteLedger | None = None
-
-    def open(self, connection: str, lineage: str, guard: Callable[[], None]) -> SqliteLedger:
-        for _ in range(_TRIES):
-            head = self._shard.head()
-            try:
-                made = head[0] if head else self._shard.make(self._folder, connection, lineage)
-                self.ledger = self._shard.open(self._folder, made, guard)
-            except (StoreConflict, StateLocked):  # one that was overtaken wrote its last; look again
-                guard()
-                continue
-            return self.ledger
-        raise StateLocked(f"the state of connection {connection} is written by another run")
-
-    def close(self, tenancy: Tenancy, purged: Collection[str], names: Mapping[int, str]) -> None:
-        """Leave it as the next run wants to find it, as far as it is still ours."""
-        ledger = self.ledger
-        if ledger is not None:
-            name = names.get(id(ledger), "")
-            ledger.close()
-            if name and not (ledger.torn or tenancy.lost()):
-                with suppress(StateError):  # the log has it all; what cannot be tidied now is tidied later
-                    self._shard.leave(Files(self._folder), name, purge=name in purged)
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self.ledger = None
 
 
 class _Rest(NamedTuple):
     """What is to be left in order: the ledgers that are held, under which lease, and where others were read."""
 
-    ours: list[_Held]
+    ours: list[Held]
     tenancy: Tenancy
     folder: Path
 

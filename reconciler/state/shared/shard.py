@@ -35,7 +35,7 @@ FOLDER = "connections"
 KEPT = 3
 """Bases that are kept, the newest included."""
 
-ENTRIES = 256
+ENTRIES = 64
 """Entries after which a new base is written: each is a request to whoever opens the ledger next."""
 
 SHARE = 0.25
@@ -61,6 +61,7 @@ class Shard:
         self._store, self._key = store, key
         self._log: Log | None = None
         self._base_size = 0
+        self._connection = ""
 
     def head(self) -> tuple[Head, Stored] | None:
         """Give what is newest, or None when nothing was ever recorded. Raises StateError."""
@@ -71,6 +72,13 @@ class Shard:
         if fields.get("format") != 1:
             raise StateError(f"{self.folder}: written by a newer version of reconciler; upgrade reconciler")
         return Head(**fields | {"bases": tuple(fields["bases"])}), found
+
+    def newest(self) -> Head:
+        """Give what is newest of a ledger that was there. Raises StateError when it is there no more."""
+        known = self.head()
+        if known is None:
+            raise StateError(f"{self.folder}: it is gone")
+        return known[0]
 
     def bring(self, head: Head, folder: Path, base: int | None = None) -> Files:
         """Make the ledger's file in a folder of ours: as it is now, or as an older base has it. Raises StateError."""
@@ -87,7 +95,7 @@ class Shard:
             handle = os.open(files.database, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as file:
                 file.write(unpacked(self._key, name, found.data))
-            self._base_size = len(found.data)
+            self._base_size, self._connection = len(found.data), head.connection
             self._log = Log(self._store, self.folder, self._key, number)
             if base is None:
                 with closing(opening.replaying(files.database)) as db:
@@ -124,13 +132,15 @@ class Shard:
 
         `purge`: somebody was erased who is in every older base and entry, so these go now.
         """
-        log, known = self._log, self.head()
-        if log is None or known is None or not opening.whole(files):
+        log = self._log
+        if log is None or not opening.whole(files):
             return
-        head, stored = known
         grown = log.length > ENTRIES or log.size > SHARE * self._base_size + _LITTLE
-        if grown or purge or head.connection != connection:
-            self._rebase(head, stored, files, log.next, connection, kept=1 if purge else KEPT)
+        if not (grown or purge or self._connection != connection):
+            return
+        known = self.head()
+        if known is not None and known[0].base <= log.next:  # or else somebody is further than we are
+            self._rebase(*known, files, log.next, connection, kept=1 if purge else KEPT)
 
     def restore(self, head: Head, stored: Stored, files: Files) -> None:
         """After it was brought here as it is now: let this file be the ledger from here on. Raises StoreConflict."""

@@ -54,12 +54,13 @@ class BranchStore:
         self._pause = pause
         self._lock = threading.RLock()
         self._tip: Tip | None = None  # as last seen; only the remote knows what is true now
+        self._begun = self._ended = 0  # looks at the remote, by number
 
     def read(self, name: str) -> Stored | None:
         """Give an object."""
-        with self._lock:
-            id_ = self._look().objects.get(checked(name))
-            return None if id_ is None else Stored(self._remote.content(id_), id_)
+        checked(name)
+        id_ = self._seen().objects.get(name)
+        return None if id_ is None else Stored(self._remote.content(id_), id_)
 
     def create(self, name: str, data: bytes) -> str:
         """Write an object that is not there yet."""
@@ -80,8 +81,7 @@ class BranchStore:
 
     def names(self, folder: str) -> tuple[str, ...]:
         """Give the names below a folder."""
-        with self._lock:
-            return below(folder, self._look().objects)
+        return below(folder, self._seen().objects)
 
     def close(self) -> None:
         """Leave it: nothing is held open."""
@@ -98,8 +98,17 @@ class BranchStore:
         self._write(put)
         return id_
 
+    def _seen(self) -> Tip:
+        """Give what the remote has, for a reader: one look that began since it came does for all who wait for one."""
+        came = self._begun
+        with self._lock:
+            return self._tip if self._tip is not None and self._ended > came else self._look()
+
     def _look(self) -> Tip:
+        self._begun += 1
+        number = self._begun
         self._tip = self._remote.look(self._tip)
+        self._ended = number
         return self._tip
 
     def _write(self, change: Callable[[Mapping[str, str]], dict[str, str]]) -> None:

@@ -159,7 +159,7 @@ class PostgresStore:
     def _once(self, words: str, values: Sequence[Any]) -> list[Any]:
         db = self._db = self._db or self._connected()
         # The words are ours, and the table's name is quoted
-        cursor = db.execute(sql.SQL(words).format(self._table), values or None)
+        cursor = db.execute(sql.SQL(words).format(self._table), values or None, binary=True)  # half the bytes of text
         return cursor.fetchall() if cursor.description else []
 
     def _connected(self) -> Connection:

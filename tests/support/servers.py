@@ -76,12 +76,21 @@ def azurite() -> Iterator[Served]:
         yield Served(bare_environ() | environ, folder, lambda: f"az://state/{secrets.token_hex(4)}/of-project")
 
 
+_MOTO = """
+import sys
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+run_simple("127.0.0.1", int(sys.argv[1]), DomainDispatcherApplication(create_backend_app), threaded=False)
+"""
+"""One request after another: between looking at a condition and writing, its threads let each other in."""
+
+
 @contextmanager
 def s3() -> Iterator[Served]:
     """S3 as moto has it, with signatures and rights judged: the user may do what docs/stores.md names, and no more."""
     port = free_port()
     open_door = {"INITIAL_NO_AUTH_ACTION_COUNT": "1000000"}
-    words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    words = [sys.executable, "-c", _MOTO, str(port)]
     with _folder() as folder, _started(words, folder, open_door):
         _await_port(port)
         endpoint = f"http://127.0.0.1:{port}"

@@ -16,33 +16,33 @@ LARGEST = 4096
 """Bytes of a secret's file that are read; no key is longer."""
 
 
-def resolve(ref: SecretRef, root: Path, environ: Mapping[str, str]) -> str:
-    """Give the secret. Raises SecretMissing with one line that says where it was looked for, and how to mend it."""
+def resolve(ref: SecretRef, root: Path, environ: Mapping[str, str], what: str = "API key") -> str:
+    """Give the secret, which is `what`. Raises SecretMissing: one line, where it was looked for and how to mend it."""
     match ref:
         case EnvSecret(name):
             value = environ.get(name, "").strip()
             if not value:
-                raise SecretMissing(f"the environment variable {name} is not set; set it to the API key")
+                raise SecretMissing(f"the environment variable {name} is not set; set it to the {what}")
             return value
         case FileSecret(path):
-            return _from_file(root / path, path)
+            return _from_file(root / path, path, what)
         case VaultSecret(vault, secret):
             return _from_vault(vault, secret)
         case _:
             assert_never(ref)
 
 
-def _from_file(path: Path, shown: str) -> str:
+def _from_file(path: Path, shown: str, what: str) -> str:
     try:
         mode = path.stat().st_mode
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise SecretMissing(f"{shown}: others may read the key in it; run `chmod 600 {shown}`")
+            raise SecretMissing(f"{shown}: others may read the {what} in it; run `chmod 600 {shown}`")
         with path.open("rb") as stream:
             value = stream.read(LARGEST).decode("ascii").strip()
     except (OSError, UnicodeDecodeError):
-        raise SecretMissing(f"{shown}: the key cannot be read from it; is it there, and plain text?") from None
+        raise SecretMissing(f"{shown}: the {what} cannot be read from it; is it there, and plain text?") from None
     if not value:
-        raise SecretMissing(f"{shown}: it is empty; put the API key in it")
+        raise SecretMissing(f"{shown}: it is empty; put the {what} in it")
     return value
 
 

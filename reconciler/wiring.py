@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from reconciler.core.model import Connection, Declarations
     from reconciler.core.model import Source as DeclaredSource
+    from reconciler.core.notify import Notify
     from reconciler.core.ports import Clock, Destination, LedgerReader, Source, Wire
+    from reconciler.notices import Webhook
     from reconciler.pace import Pace
 
 SOURCES = {"files": "reconciler.sources.files:FilesSource"}
@@ -130,6 +132,12 @@ class Workshop(Doors):
             connection.base_url, key, self._paces[mark], self.clock, rng
         )
         return opened
+
+    def webhook(self, target: Notify) -> Webhook:
+        """Open where alerts go. Raises SecretMissing, and ReconcilerError for a URL of no form that there is."""
+        from reconciler.notices import open_webhook  # not needed for help
+
+        return open_webhook(resolve(target.url, self.root, self.environ, "webhook's URL"))
 
     def _halted(self) -> bool:
         """Tell whether no more may be sent: the run is to end, or another has taken its place."""

@@ -25,6 +25,7 @@ MAY = {
     "report": {"core", "report"},
     "sandbox": {"sandbox"},
     "forge": {"core", "http", "pace"},
+    "notices": {"core"},
     "http": {"core", "answers", "pace", "redaction"},
     "answers": {"core", "redaction"},
     "redaction": set(),
@@ -37,17 +38,17 @@ MAY = {
     "doors": {"core", "state"},
     "flow": {"core", "flow", "manifest", "revisions"},
     "wiring": {
-        "core", "flow", "manifest", "sources", "destinations", "state", "addresses", "clock", "doors", "secret", "pace",
-        "revisions", "timetable",
+        "core", "flow", "manifest", "sources", "destinations", "state", "addresses", "clock", "doors", "notices",
+        "secret", "pace", "revisions", "timetable",
     },
     "cli": {
-        "cli", "clock", "core", "flow", "forge", "manifest", "report", "revisions", "sandbox", "timetable",
-        "wiring",
+        "cli", "clock", "core", "flow", "forge", "manifest", "notices", "report", "revisions", "sandbox",
+        "timetable", "wiring",
     },
 }  # fmt: skip
 
 # Folders whose modules import others only in the function that needs them, so that `--help` takes no engine along.
-LATE = {"cli", "doors", "wiring", "secret"}
+LATE = {"cli", "doors", "notices", "wiring", "secret"}
 
 
 def modules() -> Iterator[tuple[str, Path, ast.Module]]:

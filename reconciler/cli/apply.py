@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from reconciler.cli.alerting import tell, told_of
 from reconciler.cli.exits import Exit, mapped, say
 from reconciler.cli.interrupt import Stop
 from reconciler.cli.options import Exports, Form, LockTimeout, Refreshed, RunTrigger, Triggers, Yes
@@ -59,8 +60,10 @@ def command(  # noqa: PLR0913, PLR0917  # one for each option; typer hands them 
                 return Exit.ERROR
             with stop.gently(), shown(plan) as progress:
                 run = session.carry_out(plan, asked.trigger, progress)
+            told = told_of(session, run, say)
         _report(plan, run, output)
         carried_out(plan, run, context.obj)
+        tell(shop, told, session.project, say)
         return stop.exit_code or _code(plan, run, unerased=bool(session.unerased))
 
 

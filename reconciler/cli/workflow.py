@@ -74,6 +74,15 @@ def ended(**values: object) -> None:
             _set({name.replace("_", "-"): str(value) for name, value in values.items()})
 
 
+def run_link() -> str:
+    """Give the address of the workflow's run, or nothing."""
+    server, repository, number = (
+        os.environ.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID")
+    )
+    known = server.startswith(("https://", "http://")) and repository and number
+    return f"{server}/{repository}/actions/runs/{number}" if known else ""
+
+
 def forge(author: str) -> Forge:
     """Open the repository that the workflow runs in. Raises ReconcilerError when a variable is missing."""
     import random

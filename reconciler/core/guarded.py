@@ -73,6 +73,9 @@ def _named(declared: Declarations) -> Iterator[tuple[str, str]]:
         for table in (source.profiles, source.memberships):
             if table is not None:
                 yield table.path, f'which the Source "{name}" reads'
+    for target in project.notify:
+        if isinstance(target.url, FileSecret):
+            yield _literal(target.url.path), f'which holds the URL of the webhook "{target.name}"'
     for name, connection in declared.connections.items():
         if isinstance(connection.api_key, FileSecret):
             yield _literal(connection.api_key.path), f'which holds the key of the Connection "{name}"'

@@ -1,7 +1,6 @@
 """The nouns: what is declared. It decides nothing. What is recorded stands in record.py.
 
-Everything here is frozen. Names are those of Customer Insights (connection, export, segment, profile) and of Autopilot
-(contact, list).
+Names are those of Customer Insights (connection, export, segment, profile) and of Autopilot (contact, list).
 """
 
 from __future__ import annotations
@@ -15,6 +14,8 @@ from reconciler.core.diagnostics import Marks
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
+
+    from reconciler.core.notify import Notify
 
 CEILING = 100_000
 """Profiles in total that Customer Insights lets go to one Autopilot connection (the export page of October 2021)."""
@@ -234,6 +235,7 @@ class Project:
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     suppressions: str | None = None
     data_roots: tuple[str, ...] = ()
+    notify: tuple[Notify, ...] = ()
     marks: Marks = field(default=Marks(), compare=False, repr=False)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from reconciler.core.errors import DestinationError, SecretMissing
 from reconciler.core.record import Run, RunStatus
+from reconciler.flow import alerting
 from reconciler.flow.apply import BUSY, Means, begun, carry_out
 from reconciler.flow.doubts import clear_up
 from reconciler.flow.erasing import finish
@@ -101,3 +102,12 @@ class Session:
         )
         means = Means(self._ledger, self._outside, self._digests, self._shop.stop, progress)
         return carry_out(plan, self._prepared, means, run)
+
+    def alerts(self, run: Run) -> tuple[alerting.Told, ...]:
+        """Give who is to be told what of a run that has been carried out. Raises StateError."""
+        return alerting.told(self._declarations, self._ledger, self._outside.calendar, run)
+
+    @property
+    def project(self) -> str:
+        """What the project is called."""
+        return self._declarations.project.name

@@ -75,7 +75,7 @@ def _declared(
     known = next((recorded[name] for name in names if name in recorded), None)
     found = past(runs, names)
     status, detail = _words(export, found)
-    due = _timing(export, found, asked)
+    due = timing_of(asked.calendar, export, found, asked.now)
     return StatusRow(
         export=export.name,
         connection=connection,
@@ -94,10 +94,10 @@ def _declared(
     )
 
 
-def _timing(export: Export, found: Past, asked: Asked) -> Timing | None:
+def timing_of(calendar: Calendar, export: Export, found: Past, now: dt.datetime) -> Timing | None:
     """Judge the schedule of an export that is run by one."""
     idle = export.connection is None or export.suspended or "schedule" not in export.triggers
-    return None if idle or export.schedule is None else timing(asked.calendar, export.schedule, found, asked.now)
+    return None if idle or export.schedule is None else timing(calendar, export.schedule, found, now)
 
 
 def _words(export: Export, found: Past) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """Decides how a problem of shape is told: its rule, its place, and one line in our words that ends with the right form.
 
-What stands below `apiKey` is never shown: it may be the key itself.
+What stands below `apiKey` and `notify` is never shown: it may be the key or the URL itself.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reconciler.manifest.shapes.checking import Problem
 
 _API_KEY: Final = ("spec", "apiKey")
+_NOTIFY: Final = ("spec", "notify")
 _PARTS: Final = ("spec", "where"), ("spec", "member")
 
 _RULE_AT: Final[Mapping[tuple[str, Path], str]] = {
@@ -57,12 +58,14 @@ _PATTERNS: Final = {
     patterns.TITLE: "one line of at most 200 characters, no space at the ends",
     patterns.VARIABLE: "the name of an environment variable",
     patterns.NOT_A_KEY: "the path of a file",
+    patterns.NOT_A_URL: "the path of a file",
     patterns.SECRET: "the name of a secret",
     patterns.HTTP: "a URL that begins with https://",
     patterns.HTTPS: "a URL that begins with https://",
     patterns.DATE: "a day, year-month-day",
     patterns.TIME: "a time of day, hh:mm, in quotes",
     patterns.SHARE: "a percentage from 0% to 100%, or a count",
+    patterns.PERCENTAGE: "a percentage, such as 50%",
     patterns.ENGINE_TYPE: "text, integer, bigint, double, decimal(p,s), boolean, date or timestamp",
 }
 
@@ -71,6 +74,8 @@ def fault(kind: str, document: Document, problem: Problem) -> Diagnostic:
     """Tell a problem of shape as a diagnostic."""
     path = problem.path
     if path[:2] == _API_KEY and (told := _key_fault(kind, document, problem)) is not None:
+        return told
+    if path[:2] == _NOTIFY and (told := _url_fault(kind, document, problem)) is not None:
         return told
     match problem.type:
         case "extra_forbidden":
@@ -91,7 +96,7 @@ def fault(kind: str, document: Document, problem: Problem) -> Diagnostic:
 
 def _told(kind: str, problem: Problem, wanted: str) -> str:
     path, value = problem.path, problem.value
-    secret, empty = path[:2] == _API_KEY, value in ([], {})
+    secret, empty = path[:2] in {_API_KEY, _NOTIFY}, value in ([], {})
     shown = "" if secret or empty else f", not {quote(value)}"
     if kind == "Source" and path == ("spec", "type") and value in {"dataverse", "spark"}:
         return f"the source type {quote(value)} is not available in this version; write type: files"
@@ -150,6 +155,20 @@ def _key_fault(kind: str, document: Document, problem: Problem) -> Diagnostic | 
         known = keys(kind, path[:-1])
         message = f"a key that is none of {one_of(known)}, or one too many, is in {dotted(kind, path[:-1])}; {right}"
         return Diagnostic(_key_place(document, path), "unknown-key", message)
+    return None
+
+
+def _url_fault(kind: str, document: Document, problem: Problem) -> Diagnostic | None:
+    """Tell a webhook's URL wherever it stands below `notify`, also as a key or in place of the whole."""
+    path, right = problem.path, "write url: {env: ALERTS_URL}"
+    unknown = problem.type == "extra_forbidden"
+    where = _key_place(document, path) if unknown else document.at_value(path)
+    if "/" in str(path[-1]) or (isinstance(problem.value, str) and ("/" in problem.value or path[3:] == ("url",))):
+        message = f"a URL written out instead of referenced; make a new one, it is known now, and {right}"
+        return Diagnostic(where, "key-in-file", message)
+    if unknown and path[3:4] == ("url",):
+        message = f"a key that is none of env and file, or one too many, is in {dotted(kind, path[:-1])}; {right}"
+        return Diagnostic(where, "unknown-key", message)
     return None
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, assert_never
 
-from reconciler.core import model
+from reconciler.core import model, notify
 from reconciler.manifest.shapes import connection as connections
 from reconciler.manifest.shapes import export as exports
-from reconciler.manifest.shapes import kinds, segment
+from reconciler.manifest.shapes import kinds, project, segment
 
 if TYPE_CHECKING:
     from reconciler.core.diagnostics import Marks
@@ -67,11 +67,13 @@ def _connection(shape: kinds.Connection, marks: Marks) -> model.Connection:
     )
 
 
-def _secret(shape: connections.EnvKey | connections.FileKey | connections.VaultKey) -> model.SecretRef:
+def _secret(
+    shape: connections.EnvKey | connections.FileKey | connections.VaultKey | project.EnvUrl | project.FileUrl,
+) -> model.SecretRef:
     match shape:
-        case connections.EnvKey():
+        case connections.EnvKey() | project.EnvUrl():
             return model.EnvSecret(shape.env)
-        case connections.FileKey():
+        case connections.FileKey() | project.FileUrl():
             return model.FileSecret(shape.file)
         case connections.VaultKey():
             return model.VaultSecret(shape.key_vault.vault, shape.key_vault.secret)
@@ -200,5 +202,20 @@ def _project(shape: kinds.Project, marks: Marks) -> model.Project:
         roles=named,
         suppressions=spec.suppressions,
         data_roots=tuple(spec.data_roots),
+        notify=tuple(_notify(number, entry) for number, entry in enumerate(spec.notify, 1)),
         marks=marks,
     )
+
+
+def _notify(number: int, shape: project.Notify) -> notify.Notify:
+    limits = shape.degraded
+    return notify.Notify(
+        name=shape.name or f"webhook-{number}",
+        url=_secret(shape.url),
+        on=tuple(dict.fromkeys(shape.on)),
+        degraded=notify.Degraded(_percent(limits.rejected), _percent(limits.deviation), limits.runs),
+    )
+
+
+def _percent(text: str) -> float:
+    return float(text.removesuffix("%"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reconciler.manifest.rules import clashes, connections, data, exports, files, names, schedules
+from reconciler.manifest.rules import alerts, clashes, connections, data, exports, files, names, schedules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +34,7 @@ RULES: Final[tuple[Callable[[World], Iterator[Diagnostic]], ...]] = (
     exports.segment_source,
     clashes.field_twice,
     schedules.schedule,
+    alerts.notify_names,
     data.unknown_column,
     data.predicate,
 )

@@ -48,6 +48,7 @@ Time = Annotated[str, Field(pattern=patterns.TIME)]
 Share = Annotated[str, Field(pattern=patterns.SHARE), Tag(TAG + "text")]
 # Bounds come before the validator, or the JSON Schema would say `le` where it must say `maximum`.
 Profiles = Annotated[int, Field(ge=1, le=CEILING), BeforeValidator(_whole)]
+Runs = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)]
 People = Annotated[int, Field(ge=0, le=CEILING), BeforeValidator(_whole), Tag(TAG + "whole")]
 Bound = Annotated[Share | People, Discriminator(lambda v: TAG + ("text" if isinstance(v, str) else "whole"))]
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -23,6 +25,7 @@ ROWS = (
 )
 
 
+@pytest.mark.slow
 def test_quick_benchmarks_print_every_row(repository: Path, tmp_path: Path) -> None:
     page = tmp_path / "benchmarks.md"
     command = [sys.executable, "-m", "benchmarks.main", "--quick", "--markdown", str(page)]
@@ -34,6 +37,7 @@ def test_quick_benchmarks_print_every_row(repository: Path, tmp_path: Path) -> N
     assert all(f"| {row} |" in written for row in ROWS)
 
 
+@pytest.mark.slow
 def test_an_unchanged_run_on_a_fresh_runner_is_measured_by_store(repository: Path) -> None:
     asked = ("--people", "200", "--repetitions", "1", "--store", "a local folder", "--store", "git+branch (HTTP)")
     environ = os.environ | {"PYTHONPATH": str(repository / "tests")}

@@ -11,7 +11,7 @@ from reconciler.flow.courier import width
 
 @pytest.mark.parametrize(
     ("kills", "seed"),
-    [(6, 1), pytest.param(200, 2, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])],
+    [(6, 1), pytest.param(60, 2, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])],
 )
 def test_whatever_moment_a_run_is_killed_at_the_next_ends_in_the_declared_world(
     capsys: pytest.CaptureFixture[str], kills: int, seed: int

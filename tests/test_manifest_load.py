@@ -7,7 +7,7 @@ import io
 import pathlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -312,12 +312,23 @@ values = st.recursive(
 )
 
 
+def has_null_key(value: object) -> bool:
+    match value:
+        case dict():
+            return None in value or any(map(has_null_key, value.values()))
+        case list():
+            return any(map(has_null_key, value))
+        case _:
+            return False
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.dictionaries(st.text("abc -", min_size=1), values, min_size=1, max_size=4), min_size=1, max_size=3),
     st.sampled_from([True, False, None]),
     st.sampled_from([20, 80, 1000]),
 )
+@example([{"a": ""}, {"a": {"::": None, ":#": None}}], None, 20)
 def test_yaml_is_read_as_the_library_reads_it(documents: list[object], style: bool | None, width: int) -> None:  # noqa: FBT001  # drawn, not called
     out = io.StringIO()
     made = YAML(typ="safe", pure=True)
@@ -328,6 +339,9 @@ def test_yaml_is_read_as_the_library_reads_it(documents: list[object], style: bo
         theirs = list(YAML(typ="safe", pure=True).load_all(out.getvalue()))
     except YAMLError:  # it writes some keys so that it cannot read them again
         assert found.faults[-1].rule == "yaml"
+        return
+    if has_null_key(theirs):  # and some so that it reads them as null, which is no key here
+        assert {fault.rule for fault in found.faults} == {"yaml-key"}
         return
     assert found.faults == ()
     assert [repr(d.value) for d in found.documents] == [repr(value) for value in theirs]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.clock import SystemClock
 from reconciler.core.custody import TERM
-from reconciler.core.errors import ReconcilerError
+from reconciler.core.errors import ReconcilerError, SourceError
 from reconciler.doors import Doors
 from reconciler.flow.outside import Outside
 from reconciler.secret import resolve
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from reconciler.notices import Webhook
     from reconciler.pace import Pace
 
-SOURCES = {"files": "reconciler.sources.files:FilesSource"}
+SOURCES = {
+    "files": "reconciler.sources.files:open_source",
+}
 DESTINATIONS = {"autopilot": "reconciler.destinations.autopilot:open_autopilot"}
 WIRES = {"autopilot": "reconciler.destinations.autopilot_wire:AutopilotWire"}
 
@@ -106,8 +108,19 @@ class Workshop(Doors):
 
     def source(self, source: DeclaredSource, declarations: Declarations) -> Source:
         """Open a source. Raises SourceError."""
-        roots = tuple((self.root / root).resolve() for root in declarations.project.data_roots)
-        opened: Source = _named(SOURCES, source.type)(source, self.root, roots)
+        if source.type not in SOURCES:
+            raise SourceError(f"{source.name}: sources of the type {source.type} are not read yet")
+        from reconciler.sources.surroundings import Surroundings  # with the engines, not needed for help
+
+        around = Surroundings(
+            root=self.root,
+            roots=tuple((self.root / root).resolve() for root in declarations.project.data_roots),
+            environ=self.environ,
+            clock=self.clock,
+            secret=lambda ref: resolve(ref, self.root, self.environ, f"secret of the source {source.name}"),
+            stop=self._halted,
+        )
+        opened: Source = _named(SOURCES, source.type)(source, around)
         return opened
 
     def wire(self, connection: Connection) -> Wire:

@@ -124,7 +124,7 @@ def test_every_module_says_what_it_decides() -> None:
     assert [path.name for _, path, tree in modules() if not ast.get_docstring(tree)] == []
 
 
-LONGEST = {"ports.py": 345}  # the outside world on one page
+LONGEST = {"ports.py": 350}  # the outside world on one page
 
 
 def test_files_and_functions_stay_short() -> None:

@@ -75,7 +75,7 @@ def test_lineage_is_given_at_birth_and_stays(tmp_path: Path) -> None:
     identity = second.identity()
     second.close()
     assert identity is not None
-    assert (identity.lineage, identity.serial, identity.format) == ("born", 0, 1)
+    assert (identity.lineage, identity.serial, identity.format) == ("born", 0, 2)
 
 
 def test_history_tells_how_runs_ended_the_newest_first(tmp_path: Path, ledger: Ledger) -> None:
@@ -93,6 +93,7 @@ def test_history_tells_how_runs_ended_the_newest_first(tmp_path: Path, ledger: L
         {"no_email": 7},
         ("because", "ü"),
         ("removals (two shops closed): 3 people",),
+        snapshot="data/people (version 12)",
     )
     later = NOON + dt.timedelta(minutes=1)
     ledger.start(a_run("run-a"))

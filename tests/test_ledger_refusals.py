@@ -101,7 +101,7 @@ def of_another_program(database: Path) -> None:
 
 
 def newer(database: Path) -> None:
-    alter(database, "PRAGMA user_version = 2")
+    alter(database, "PRAGMA user_version = 3")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def newer(database: Path) -> None:
         (a_folder, "it is a folder"),
         (a_dangling_link, "it cannot be opened; it must be a file"),
         (of_another_program, "it is not a ledger of reconciler"),
-        (newer, "written by a newer version of reconciler (format 2, this one reads 1); upgrade reconciler"),
+        (newer, "written by a newer version of reconciler (format 3, this one reads 2); upgrade reconciler"),
     ],
 )
 def test_what_is_not_a_ledger_is_refused(
@@ -141,7 +141,7 @@ def test_a_ledger_whose_key_is_gone_is_refused(tmp_path: Path, database: Path) -
 
 def test_a_format_before_the_first_is_refused(tmp_path: Path, database: Path) -> None:
     alter(database, "PRAGMA user_version = 0")
-    with pytest.raises(StateError, match=r"older version .*format 0, this one reads 1.*`reconciler apply` upgrades it"):
+    with pytest.raises(StateError, match=r"older version .*format 0, this one reads 2.*`reconciler apply` upgrades it"):
         open_reader(tmp_path, KEY)
     with pytest.raises(StateError, match="format 0 was never in use"):
         open_ledger(tmp_path, KEY)
@@ -158,9 +158,23 @@ def test_an_older_format_is_upgraded_step_by_step(database: Path) -> None:
         assert schema.generation(db)[0] == 7
 
 
+def test_a_ledger_of_the_first_format_goes_on_as_one_of_this(tmp_path: Path, database: Path) -> None:
+    alter(database, "DROP TABLE run_snapshots")
+    alter(database, "PRAGMA user_version = 1")
+    with pytest.raises(StateError, match="`reconciler apply` upgrades it"):
+        open_reader(tmp_path, KEY)
+    with closing(open_ledger(tmp_path, KEY)) as ledger:
+        assert ledger.runs() == ()
+    with closing(open_reader(tmp_path, KEY)) as reader:
+        assert reader.runs() == ()
+    with closing(sqlite3.connect(database)) as db:
+        assert schema.shape(db) == schema.proper()
+
+
 def test_an_upgrade_that_fails_leaves_the_older_format(database: Path) -> None:
     steps = {1: ("UPDATE ledger SET serial = 7",), 2: ("UPDATE nothing SET at = all",)}
     with closing(sqlite3.connect(database, isolation_level=None)) as db:
+        db.execute("PRAGMA user_version = 1")
         with pytest.raises(sqlite3.OperationalError):
             schema.upgrade(db, 1, steps=steps, target=3)
         assert db.execute("PRAGMA user_version").fetchone() == (1,)

@@ -40,6 +40,23 @@ SOURCE = HEAD + (
     "  profiles: {path: data/customers.csv, id: CustomerKey}\n"
     "  memberships: {path: data/memberships.csv, id: CustomerKey, segment: SegmentName}\n"
 )
+DATAVERSE = HEAD + (
+    "kind: Source\n"
+    "metadata: {name: unified-profiles}\n"
+    "spec:\n"
+    "  type: dataverse\n"
+    "  url: https://contoso.crm4.dynamics.com\n"
+    "  credentials:\n"
+    "    clientSecret: {tenant: contoso.com, client: 00000000-0000-0000-0000-000000000002, secret: {env: S}}\n"
+)
+SPARK = HEAD + (
+    "kind: Source\n"
+    "metadata: {name: unified-profiles}\n"
+    "spec:\n"
+    "  type: spark\n"
+    "  url: sc://spark.contoso.com:15002\n"
+    "  profiles: {table: t, id: CustomerKey}\n"
+)
 SEGMENT = HEAD + (
     "kind: Segment\nmetadata: {name: home-owners}\nspec:\n  source: unified-profiles\n  where: \"HomeOwner = 'Y'\"\n"
 )
@@ -259,7 +276,14 @@ CONNECTIONS = (
     case("another destination", "connection-type", "connection.yaml", "type: autopilot", "type: ortto"),
 )
 SOURCES = (
-    case("a source of a later version", "source-type", "source.yaml", "type: files", "type: spark"),
+    case("another kind of source", "source-type", "source.yaml", "type: files", "type: mongodb"),
+    case(
+        "a secret of a source written out", "key-in-file", "source.yaml", SOURCE, DATAVERSE.replace("{env: S}", "abc")
+    ),
+    case("a service in the open", "plain-http", "source.yaml", SOURCE, DATAVERSE.replace("https", "http", 1)),
+    case("an id that is none", "form", "source.yaml", SOURCE, DATAVERSE.replace("-000000000002", "")),
+    case("a cluster's table named twice", "cluster-table", "source.yaml", SOURCE, SPARK.replace("t,", "t, path: p,")),
+    case("a token in an address", "form", "source.yaml", SOURCE, SPARK.replace(":15002", ":15002/;token=abc")),
     case("an absolute path", "path-outside", "source.yaml", "data/customers.csv", "/etc/passwd"),
     case("a path that climbs out", "path-outside", "source.yaml", "data/customers.csv", "../other/customers.csv"),
     Case("data behind a link", ("path-outside",), data_link),

@@ -15,6 +15,7 @@ from ruamel.yaml.error import YAMLError
 from reconciler.core import model
 from reconciler.core.diagnostics import Severity
 from reconciler.core.errors import InvalidDeclarations
+from reconciler.core.reads import Files, MembershipTable, ProfileTable
 from reconciler.manifest.documents import read
 from reconciler.manifest.load import diagnose, load
 from reconciler.manifest.rules.schedules import cron_problem
@@ -131,8 +132,10 @@ def test_every_setting_arrives(tmp_path: pathlib.Path) -> None:
     )
     assert declared.sources["unified"] == model.Source(
         name="unified",
-        profiles=model.ProfileTable("/srv/data/p.csv", "K", "latin-1", False, ("K", "E"), ";", {"K": "text"}),  # noqa: FBT003  # the file's own order
-        memberships=model.MembershipTable("data/m*.csv", "K", "S"),
+        reads=Files(
+            ProfileTable("/srv/data/p.csv", "K", "latin-1", False, ("K", "E"), ";", {"K": "text"}),  # noqa: FBT003  # the file's own order
+            MembershipTable("data/m*.csv", "K", "S"),
+        ),
     )
     assert declared.segments["a"] == model.Segment("a", "unified", where="x = 1")
     assert declared.segments["b"] == model.Segment("b", "unified", member="VIP")
@@ -208,7 +211,7 @@ def test_every_fault_of_every_file_in_one_go(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_wrong_document_is_still_there_for_those_that_name_it(tmp_path: pathlib.Path) -> None:
-    root = project(tmp_path, all=FULL.replace("type: files", "type: dataverse"))
+    root = project(tmp_path, all=FULL.replace("type: files", "type: mongodb"))
     assert [line.split("] ")[0].rsplit("[")[-1] for line in told(root)] == ["source-type"]
 
 

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.errors import PredicateRefused
-from reconciler.core.model import ProfileTable, Segment, Source
+from reconciler.core.model import Segment, Source
+from reconciler.core.reads import Files, ProfileTable
 from reconciler.sources.files import FilesSource
 from reconciler.sources.predicate import compile_predicate
 
@@ -57,7 +58,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilesSource]:
     connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(COLUMNS))})", [[*p.values()] for p in PEOPLE])
     connection.execute(f"COPY t TO '{folder}/people.parquet'")
     connection.close()
-    made = FilesSource(Source("s", ProfileTable("people.parquet", "id")), folder, threads=1)
+    made = FilesSource(Source("s", Files(ProfileTable("people.parquet", "id"))), folder, threads=1)
     yield made
     made.close()
 

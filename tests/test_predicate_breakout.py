@@ -11,7 +11,8 @@ import duckdb
 import pytest
 
 from reconciler.core.errors import PredicateRefused
-from reconciler.core.model import ProfileTable, Segment, Source
+from reconciler.core.model import Segment, Source
+from reconciler.core.reads import Files, ProfileTable
 from reconciler.sources.engine import Engine, Limits
 from reconciler.sources.files import FilesSource
 from reconciler.sources.predicate import compile_predicate
@@ -210,7 +211,7 @@ def test_what_is_too_deep_or_too_long_is_refused_and_no_recursion_error(text: st
 def test_a_long_chain_is_not_deep(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("id,name\n1,x\n2,name499\n")
     chain = " OR ".join(f"name = 'name{number}'" for number in range(500))
-    source = FilesSource(Source("s", ProfileTable("p.csv", "id")), tmp_path)
+    source = FilesSource(Source("s", Files(ProfileTable("p.csv", "id"))), tmp_path)
     assert source.count([Segment("many", "s", where=chain)]) == 1
     source.close()
 
@@ -227,7 +228,7 @@ def test_what_is_within_the_limit_passes_also_from_deep_inside_a_program(depth: 
 def test_a_column_is_a_column_whatever_it_is_called(tmp_path: Path, name: str) -> None:
     quoted = name.replace('"', '""')
     (tmp_path / "p.csv").write_text(f'id,"{quoted}"\n1,yes\n2,no\n', encoding="utf-8")
-    source = FilesSource(Source("s", ProfileTable("p.csv", "id")), tmp_path)
+    source = FilesSource(Source("s", Files(ProfileTable("p.csv", "id"))), tmp_path)
     rows = [
         row for chunk in source.members([Segment("a", "s", where=f"\"{quoted}\" = 'yes'")], [name]) for row in chunk
     ]
@@ -238,7 +239,7 @@ def test_a_column_is_a_column_whatever_it_is_called(tmp_path: Path, name: str) -
 @pytest.mark.parametrize("value", ["it''s", "'' OR TRUE --", "\\'' OR TRUE", '"', "$1", "x'') OR (''1''=''1"])
 def test_a_text_is_a_text_whatever_it_holds(tmp_path: Path, value: str) -> None:
     (tmp_path / "p.csv").write_text("id,name\n1,other\n2,another\n")
-    source = FilesSource(Source("s", ProfileTable("p.csv", "id")), tmp_path)
+    source = FilesSource(Source("s", Files(ProfileTable("p.csv", "id"))), tmp_path)
     assert source.count([Segment("a", "s", where=f"name = '{value}'")]) == 0
     assert source.count([Segment("b", "s", where=f"name LIKE '_{value}'")]) == 0
     source.close()

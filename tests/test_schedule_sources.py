@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.core.errors import SourceError
-from reconciler.core.model import MembershipTable, ProfileTable, Segment, Source
+from reconciler.core.model import Segment, Source
+from reconciler.core.reads import Files, MembershipTable, ProfileTable
 from reconciler.sources.files import FilesSource
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def folder(root: Path) -> Path:
 
 
 def source(root: Path, path: str = "people") -> FilesSource:
-    return FilesSource(Source("profiles", ProfileTable(path, "id"), MembershipTable("kept.csv", "id", "segment")), root)
+    return FilesSource(
+        Source("profiles", Files(ProfileTable(path, "id"), MembershipTable("kept.csv", "id", "segment"))), root
+    )
 
 
 def mark(root: Path, *segments: Segment) -> str | None:

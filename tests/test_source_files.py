@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.errors import PredicateRefused, SourceError
-from reconciler.core.model import MembershipTable, ProfileTable, Segment, Source
+from reconciler.core.model import Segment, Source
+from reconciler.core.reads import Files, MembershipTable, ProfileTable
 from reconciler.sources import pipes
 from reconciler.sources.files import FilesSource
 
@@ -49,7 +50,7 @@ def port(made: FilesSource) -> ports.Source:
 def source(folder: Path, path: str = "p.csv", memberships: str | None = None, **how: Any) -> FilesSource:
     held = None if memberships is None else MembershipTable(memberships, "id", "segment")
     how.setdefault("id", "id")
-    return FilesSource(Source("s", ProfileTable(path, **how), held), folder, threads=2)
+    return FilesSource(Source("s", Files(ProfileTable(path, **how), held)), folder, threads=2)
 
 
 def read(made: FilesSource, segments: Sequence[Segment] = (EVERYBODY,), columns: Sequence[str] = ()) -> list[Any]:
@@ -499,7 +500,7 @@ def test_nothing_outside_the_project_is_read_unless_its_place_is_named(tmp_path:
     (root / "linked").symlink_to(tmp_path / "out")
     path = path.format(out=tmp_path / "out" / "p.csv")
     assert "leads out of the project's folder" in fails(source(root, path))
-    declared = Source("s", ProfileTable(path, "id"))
+    declared = Source("s", Files(ProfileTable(path, "id")))
     assert read(FilesSource(declared, root, (tmp_path / "out",))) == [("1", 1)]
 
 
@@ -604,7 +605,7 @@ def test_a_source_may_be_closed_in_mid_stream(tmp_path: Path, encoding: str) -> 
 def test_a_scan_that_takes_too_long_is_stopped_and_says_so(tmp_path: Path) -> None:
     write(tmp_path, "p.csv", "id,name\n" + "".join(f"{number},{'ab' * 200}\n" for number in range(20_000)))
     slow = ruled(" OR ".join(f"REGEXP_MATCHES(name, '(a?b?){{30}}c{number}')" for number in range(50)))
-    made = FilesSource(Source("s", ProfileTable("p.csv", "id")), tmp_path, threads=1, timeout=0.05)
+    made = FilesSource(Source("s", Files(ProfileTable("p.csv", "id"))), tmp_path, threads=1, timeout=0.05)
     with pytest.raises(SourceError, match=r"was stopped after 0\.05 s"):
         list(made.members([slow], []))
     made.close()
@@ -612,7 +613,7 @@ def test_a_scan_that_takes_too_long_is_stopped_and_says_so(tmp_path: Path) -> No
 
 def test_too_little_memory_is_one_line(tmp_path: Path) -> None:
     parquet(tmp_path, "p.parquet", "SELECT md5(range::VARCHAR) AS id FROM range(300000)")
-    made = FilesSource(Source("s", ProfileTable("p.parquet", "id")), tmp_path, threads=1, memory="8MB")
+    made = FilesSource(Source("s", Files(ProfileTable("p.parquet", "id"))), tmp_path, threads=1, memory="8MB")
     with pytest.raises(SourceError, match="more memory than its limit of 8MB"):
         made.count([EVERYBODY])
     made.close()

@@ -11,11 +11,13 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from reconciler.core.model import FileSecret
+from reconciler.core.reads import AppCertificate, Dataverse, Files, secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from reconciler.core.model import Declarations
+    from reconciler.core.reads import Reads
 
 EVERYWHERE = {
     ".gitattributes": "which changes how files are checked out and merged",
@@ -70,15 +72,32 @@ def _named(declared: Declarations) -> Iterator[tuple[str, str]]:
     if project.suppressions is not None:
         yield _literal(project.suppressions), "which names people who are never sent"
     for name, source in declared.sources.items():
-        for table in (source.profiles, source.memberships):
-            if table is not None:
-                yield table.path, f'which the Source "{name}" reads'
+        yield from _of_source(name, source.reads)
     for target in project.notify:
         if isinstance(target.url, FileSecret):
             yield _literal(target.url.path), f'which holds the URL of the webhook "{target.name}"'
     for name, connection in declared.connections.items():
         if isinstance(connection.api_key, FileSecret):
             yield _literal(connection.api_key.path), f'which holds the key of the Connection "{name}"'
+
+
+def _of_source(name: str, reads: Reads) -> Iterator[tuple[str, str]]:
+    for path in _read(reads):
+        yield path, f'which the Source "{name}" reads'
+    for secret in secrets(reads):
+        if isinstance(secret, FileSecret):
+            yield _literal(secret.path), f'which holds a secret of the Source "{name}"'
+
+
+def _read(reads: Reads) -> Iterator[str]:
+    """Yield the paths that a source reads on the machine that it runs on."""
+    match reads:
+        case Files():
+            yield from (table.path for table in (reads.profiles, reads.memberships) if table is not None)
+        case Dataverse(identity=AppCertificate(path=path)):
+            yield _literal(path)
+        case _:  # a cluster's paths are the cluster's
+            return
 
 
 def _literal(path: str) -> str:

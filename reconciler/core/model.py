@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.core.notify import Notify
+    from reconciler.core.reads import Reads
 
 CEILING = 100_000
 """Profiles in total that Customer Insights lets go to one Autopilot connection (the export page of October 2021)."""
@@ -110,44 +111,18 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class ProfileTable:
-    """The unified profiles: a file, a folder or a glob, and the column that tells profiles apart.
-
-    `types` gives an engine type to CSV columns that are not to be read as text. `header` None means: not declared.
-    """
-
-    path: str
-    id: str
-    encoding: str | None = None
-    header: bool = True
-    columns: tuple[str, ...] = ()
-    delimiter: str | None = None
-    types: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class MembershipTable:
-    """Who is in which segment, one row a membership: the profile's id and the segment's name."""
-
-    path: str
-    id: str
-    segment: str
-    encoding: str | None = None
-    header: bool = True
-    columns: tuple[str, ...] = ()
-    delimiter: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Source:
     """Where unified profiles come from."""
 
     name: str
-    profiles: ProfileTable
-    memberships: MembershipTable | None = None
-    type: str = "files"
+    reads: Reads
     previous_name: str | None = None
     marks: Marks = field(default=Marks(), compare=False, repr=False)
+
+    @property
+    def type(self) -> str:
+        """The kind of source, as it is declared."""
+        return self.reads.type
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class ExportPlan:
-    """What a run would do for one export. `connection` is empty for a detached export."""
+    """What a run would do for one export. `connection` is empty for a detached export.
+
+    `snapshot` says which data was read; it is no part of the checksum, because a version may pass that changes nothing.
+    """
 
     name: str
     connection: str
@@ -126,6 +129,7 @@ class ExportPlan:
     notes: tuple[str, ...] = ()
     allowed: tuple[Waiver, ...] = ()
     drift: ExportDrift | None = None
+    snapshot: str = ""
 
 
 @dataclass(frozen=True, slots=True)

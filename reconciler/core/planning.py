@@ -36,12 +36,16 @@ SHARED = {"removals": 1, "cap": 2}
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What the source gave for one export: people, or the reason why there are none. `total` is its own count."""
+    """What the source gave for one export: people, or the reason why there are none.
+
+    `total` is the source's own count where reading was cut; `snapshot` says which data was read.
+    """
 
     gathered: Gathered | None = None
     recognised: tuple[bool, ...] = ()
     failure: str = ""
     total: int | None = None
+    snapshot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +204,7 @@ def _export(bench: Bench, entry: Entry, tally: Tally | None) -> ExportPlan:
         renamed_from=entry.renamed_from,
         notes=notes(bench.roster, entry, gathered),
         allowed=bench.waivers.get(entry.number, ()),
+        snapshot=found.snapshot,
     )
 
 

@@ -54,6 +54,13 @@ class Source(Protocol):
         """Tell apart what `members` would read, alike on every machine; None: it cannot. Raises SourceError."""
         ...
 
+    def snapshot(self, segments: Sequence[Segment]) -> str:
+        """Say which data `members` reads, in one line without personal data, for the run's record: a version, a time.
+
+        Asked after `members` was read. Raises SourceError.
+        """
+        ...
+
     def close(self) -> None:
         """Give the engine's memory back. May be called twice."""
         ...

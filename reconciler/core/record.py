@@ -91,7 +91,7 @@ class ExportRun:
     """What one run did for one export. Counts are people; `reasons` are sentences without personal data.
 
     `allowed` has a sentence for each safety rule that somebody let it break. `source_mark` tells apart what was read,
-    and under which declarations; empty: not known, or not looked at.
+    and under which declarations; empty: not known, or not looked at. `snapshot` says which data was read, for people.
     """
 
     export: str
@@ -108,6 +108,7 @@ class ExportRun:
     reasons: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     source_mark: str = ""
+    snapshot: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,6 +184,7 @@ def _result(export: ExportPlan, one: Prepared, delivery: Delivery) -> ExportRun:
         excluded=export.excluded,
         reasons=tuple(reasons),
         allowed=tuple(map(str, export.allowed)),
+        snapshot=export.snapshot,
     )
 
 
@@ -212,4 +213,5 @@ def _untouched(export: ExportPlan) -> ExportRun:
         excluded=export.excluded,
         reasons=tuple(reason.message for reason in export.reasons),
         allowed=tuple(map(str, export.allowed)),
+        snapshot=export.snapshot,
     )

@@ -69,7 +69,8 @@ class Library:
         recognised = tuple(
             bool(size) or source.recognises(segment) for size, segment in zip(gathered.members, segments, strict=True)
         )
-        return Findings(gathered, recognised, total=source.count(segments) if gathered.cut else None)
+        total = source.count(segments) if gathered.cut else None
+        return Findings(gathered, recognised, total=total, snapshot=source.snapshot(segments))
 
     def mark(self, export: Export) -> str | None:
         """Tell apart what an export would read; None: its source cannot. Raises SourceError."""

@@ -1,6 +1,6 @@
 """Decides how a problem of shape is told: its rule, its place, and one line in our words that ends with the right form.
 
-What stands below `apiKey` and `notify` is never shown: it may be the key or the URL itself.
+What stands below `apiKey`, `notify` and the secrets of a Source is never shown: it may be the key or the URL itself.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _API_KEY: Final = ("spec", "apiKey")
 _NOTIFY: Final = ("spec", "notify")
+_SECRETS: Final = frozenset(("secret", "password", "token", "subscriptionKey"))
+"""The keys of a Source below which a secret is referenced."""
+SOURCE_TYPES: Final = "files", "dataverse", "spark"
 _PARTS: Final = ("spec", "where"), ("spec", "member")
 
 _RULE_AT: Final[Mapping[tuple[str, Path], str]] = {
@@ -62,6 +65,11 @@ _PATTERNS: Final = {
     patterns.SECRET: "the name of a secret",
     patterns.HTTP: "a URL that begins with https://",
     patterns.HTTPS: "a URL that begins with https://",
+    patterns.ENTITY: "the name of an entity set",
+    patterns.GUID: "an id of the form 00000000-0000-0000-0000-000000000000",
+    patterns.TENANT: "the tenant's id, or one of its domains",
+    patterns.SPARK: "an address such as sc://host:15002 or spark://host:7077, without a token",
+    patterns.SPARK_TABLE: "the name of a table, such as main.customers.profiles",
     patterns.DATE: "a day, year-month-day",
     patterns.TIME: "a time of day, hh:mm, in quotes",
     patterns.SHARE: "a percentage from 0% to 100%, or a count",
@@ -73,9 +81,7 @@ _PATTERNS: Final = {
 def fault(kind: str, document: Document, problem: Problem) -> Diagnostic:
     """Tell a problem of shape as a diagnostic."""
     path = problem.path
-    if path[:2] == _API_KEY and (told := _key_fault(kind, document, problem)) is not None:
-        return told
-    if path[:2] == _NOTIFY and (told := _url_fault(kind, document, problem)) is not None:
+    if (told := _of_secret(kind, document, problem)) is not None:
         return told
     match problem.type:
         case "extra_forbidden":
@@ -94,12 +100,28 @@ def fault(kind: str, document: Document, problem: Problem) -> Diagnostic:
             return Diagnostic(document.at_value(path), rule, _told(kind, problem, wanted))
 
 
+def _of_secret(kind: str, document: Document, problem: Problem) -> Diagnostic | None:
+    """Tell a problem where a secret is referenced, or should be; None: nothing but its shape is wrong."""
+    path = problem.path
+    if path[:2] == _API_KEY:
+        return _key_fault(kind, document, problem)
+    if path[:2] == _NOTIFY:
+        return _url_fault(kind, document, problem)
+    if _secret(kind, path) and isinstance(problem.value, str):
+        right = _named(kind, path)
+        message = f"a secret written out instead of referenced; make a new one, it is known now, and {right}"
+        return Diagnostic(document.at_value(path), "key-in-file", message)
+    return None
+
+
 def _told(kind: str, problem: Problem, wanted: str) -> str:
     path, value = problem.path, problem.value
-    secret, empty = path[:2] in {_API_KEY, _NOTIFY}, value in ([], {})
+    secret, empty = _secret(kind, path), value in ([], {})
     shown = "" if secret or empty else f", not {quote(value)}"
-    if kind == "Source" and path == ("spec", "type") and value in {"dataverse", "spark"}:
-        return f"the source type {quote(value)} is not available in this version; write type: files"
+    if kind == "Source" and path == ("spec", "type"):
+        wanted = one_of(SOURCE_TYPES)
+    if wanted == _PATTERNS[patterns.SPARK]:  # what stands there may hold a token
+        return f"{dotted(kind, path)} must be {wanted}; write url: sc://spark.contoso.com:15002"
     return f"{dotted(kind, path)} must be {wanted}{shown}; write {example(kind, path)}"
 
 
@@ -170,6 +192,17 @@ def _url_fault(kind: str, document: Document, problem: Problem) -> Diagnostic | 
         message = f"a key that is none of env and file, or one too many, is in {dotted(kind, path[:-1])}; {right}"
         return Diagnostic(where, "unknown-key", message)
     return None
+
+
+def _named(kind: str, path: Path) -> str:
+    """Write how the secret at a place is referenced."""
+    above = next(length for length in range(1, len(path) + 1) if path[length - 1] in _SECRETS)
+    return f"write {example(kind, path[:above])}"
+
+
+def _secret(kind: str, path: Path) -> bool:
+    """Tell whether what stands at a place may be a secret, so that it is never shown."""
+    return path[:2] in {_API_KEY, _NOTIFY} or (kind == "Source" and not _SECRETS.isdisjoint(path))
 
 
 def _looks_like_a_key(text: str) -> bool:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, assert_never
 from reconciler.core import model, notify
 from reconciler.manifest.shapes import connection as connections
 from reconciler.manifest.shapes import export as exports
-from reconciler.manifest.shapes import kinds, project, segment
+from reconciler.manifest.shapes import kinds, segment
+from reconciler.manifest.sourced import reference, source
 
 if TYPE_CHECKING:
     from reconciler.core.diagnostics import Marks
-    from reconciler.manifest.shapes import base
-    from reconciler.manifest.shapes import source as sources
+    from reconciler.manifest.shapes import base, project
 
 Value = model.Connection | model.Source | model.Segment | model.Export | model.Project
 
@@ -34,7 +34,7 @@ def value(shape: kinds.Shaped, marks: Marks, bounds: model.Safety) -> Value:
         case kinds.Connection():
             return _connection(shape, marks)
         case kinds.Source():
-            return _source(shape, marks)
+            return source(shape, marks)
         case kinds.Segment():
             return _segment(shape, marks)
         case kinds.Export():
@@ -54,7 +54,7 @@ def _connection(shape: kinds.Connection, marks: Marks) -> model.Connection:
     return model.Connection(
         name=name,
         display_name=spec.display_name or name,
-        api_key=_secret(spec.api_key),
+        api_key=reference(spec.api_key),
         base_url=spec.base_url.rstrip("/"),
         limit=spec.limits.profiles,
         rate=float(spec.limits.requests_per_second),
@@ -67,20 +67,6 @@ def _connection(shape: kinds.Connection, marks: Marks) -> model.Connection:
     )
 
 
-def _secret(
-    shape: connections.EnvKey | connections.FileKey | connections.VaultKey | project.EnvUrl | project.FileUrl,
-) -> model.SecretRef:
-    match shape:
-        case connections.EnvKey() | project.EnvUrl():
-            return model.EnvSecret(shape.env)
-        case connections.FileKey() | project.FileUrl():
-            return model.FileSecret(shape.file)
-        case connections.VaultKey():
-            return model.VaultSecret(shape.key_vault.vault, shape.key_vault.secret)
-        case _:
-            assert_never(shape)
-
-
 def _consent(shape: connections.Consent) -> model.Consent:
     return model.Consent(shape.accepted, shape.by, day(shape.on), tuple(shape.fields))
 
@@ -91,42 +77,6 @@ def day(text: str | None) -> dt.date | None:
         return None if text is None else dt.date.fromisoformat(text)
     except ValueError:
         return None
-
-
-def _source(shape: kinds.Source, marks: Marks) -> model.Source:
-    spec = shape.spec
-    return model.Source(
-        name=shape.metadata.name,
-        profiles=_profiles(spec.profiles),
-        memberships=None if spec.memberships is None else _memberships(spec.memberships),
-        type=spec.type,
-        previous_name=shape.metadata.previous_name,
-        marks=marks,
-    )
-
-
-def _profiles(shape: sources.Profiles) -> model.ProfileTable:
-    return model.ProfileTable(
-        path=shape.path,
-        id=shape.id,
-        encoding=shape.encoding,
-        header=shape.header,
-        columns=tuple(shape.columns or ()),
-        delimiter=shape.delimiter,
-        types=dict(shape.types),
-    )
-
-
-def _memberships(shape: sources.Memberships) -> model.MembershipTable:
-    return model.MembershipTable(
-        path=shape.path,
-        id=shape.id,
-        segment=shape.segment,
-        encoding=shape.encoding,
-        header=shape.header,
-        columns=tuple(shape.columns or ()),
-        delimiter=shape.delimiter,
-    )
 
 
 def _segment(shape: kinds.Segment, marks: Marks) -> model.Segment:
@@ -211,7 +161,7 @@ def _notify(number: int, shape: project.Notify) -> notify.Notify:
     limits = shape.degraded
     return notify.Notify(
         name=shape.name or f"webhook-{number}",
-        url=_secret(shape.url),
+        url=reference(shape.url),
         on=tuple(dict.fromkeys(shape.on)),
         degraded=notify.Degraded(_percent(limits.rejected), _percent(limits.deviation), limits.runs),
     )

@@ -106,6 +106,7 @@ def _export(plan: ExportPlan) -> dict[str, Any]:
             {"rule": w.rule, "figure": w.figure, "message": w.message, "reason": w.reason} for w in plan.allowed
         ],
         "drift": None if plan.drift is None else _drift(plan.drift),
+        "snapshot": plan.snapshot,
     }
 
 

@@ -129,6 +129,7 @@ def _export_lines(done: ExportRun, width: int) -> list[Line]:
     lines: list[Line] = [(status, (f"{visible(done.export)}: {said}", Style.PLAIN))]
     excluded = left_out(done.excluded)
     below = [f"left out: {excluded}"] if excluded else []
+    below += [f"read: {visible(done.snapshot)}"] if done.snapshot else []
     for text in (*below, *(f"allowed: {waiver}" for waiver in done.allowed), *done.reasons):
         lines += [plain(" " * 16 + line) for line in reason_lines_of(text, width - 16)]
     return lines
@@ -218,4 +219,5 @@ def _export_object(done: ExportRun) -> dict[str, Any]:
         "excluded": {**dict.fromkeys(EXCLUSIONS, 0), **done.excluded},
         "reasons": list(done.reasons),
         "allowed": list(done.allowed),
+        "snapshot": done.snapshot,
     }

@@ -22,6 +22,7 @@ _COUNT: Schema = {"type": "integer", "minimum": 0}
 _NUMBER: Schema = {"type": "number", "minimum": 0}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _CHECKSUM: Schema = {"type": "string", "description": "SHA-256 over canonical JSON of the plan, in hexadecimal"}
+_SNAPSHOT: Schema = {"type": "string", "description": "which data was read: a version, a time; empty: none"}
 _STATUS: Schema = {"enum": [status.value for status in RunStatus]}
 _ACTION: Schema = {"enum": [action.value for action in Action]}
 
@@ -82,6 +83,7 @@ _EXPORT = _object(
     | {"description": "the safety rules that were let through with `--allow`, and why"},
     drift=_or_null(_object(contacts=_COUNT, lists=_many(_LIST_DRIFT)))
     | {"description": "how Autopilot differs from what is recorded; null: nobody looked, or nothing was recorded"},
+    snapshot=_SNAPSHOT,
 )
 
 _OUTCOME = _object(status=_STATUS, sent=_COUNT, rejected=_COUNT)
@@ -118,6 +120,7 @@ _RUN = _object(
             excluded=_EXCLUDED,
             reasons=_many(_TEXT),
             allowed=_many(_TEXT),
+            snapshot=_SNAPSHOT,
         )
     ),
 )

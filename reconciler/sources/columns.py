@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from reconciler.core.errors import SourceError
-from reconciler.core.model import MembershipTable, ProfileTable
+from reconciler.core.reads import MembershipTable, ProfileTable
+from reconciler.core.texts import folded
 from reconciler.sources import kinds, texts
-from reconciler.sources.tables import Table, parquet_sql
+from reconciler.sources.tables import FileTable, parquet_sql
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ Declared = ProfileTable | MembershipTable
 _PIPES = 64  # files of one table that are decoded at the same time, a thread for each
 
 
-def parquet_table(place: Place, engine: Engine) -> Table:
+def parquet_table(place: Place, engine: Engine) -> FileTable:
     """Settle the columns of Parquet files, which know them. Raises SourceError."""
     shapes: list[list[tuple[str, str]]] = []
     for path in place.files:
@@ -34,10 +35,10 @@ def parquet_table(place: Place, engine: Engine) -> Table:
             raise SourceError(f"{place.label}: {path.name} is not a whole Parquet file") from None
         if shapes[-1] != shapes[0]:
             raise _differs(place, path)
-    return Table(place, dict(shapes[0]))
+    return FileTable(place, dict(shapes[0]))
 
 
-def csv_table(declared: Declared, place: Place) -> Table:
+def csv_table(declared: Declared, place: Place) -> FileTable:
     """Settle the columns of CSV files. Raises SourceError."""
     called = texts.encoding(declared.encoding, place.label)
     delimiter = declared.delimiter or ","
@@ -48,7 +49,7 @@ def csv_table(declared: Declared, place: Place) -> Table:
     columns = dict.fromkeys((name for name in cells if name), "VARCHAR")
     piped = not all(record.plain for record in records)
     ends = tuple(record.end for record in records)
-    table = Table(place, columns, cells, declared.header, delimiter, called, ends, piped)
+    table = FileTable(place, columns, cells, declared.header, delimiter, called, ends, piped)
     for column, wanted in (declared.types if isinstance(declared, ProfileTable) else {}).items():
         to = kinds.scalar(wanted)
         if to is None:
@@ -61,8 +62,8 @@ def csv_table(declared: Declared, place: Place) -> Table:
     return table
 
 
-def _pipeable(table: Table) -> None:
-    label = table.place.label
+def _pipeable(table: FileTable) -> None:
+    label = table.label
     if not hasattr(os, "mkfifo"):
         raise SourceError(f"{label}: on this platform only plain utf-8 and latin-1 are read; convert the file")
     if len(table.place.files) > _PIPES:
@@ -102,7 +103,7 @@ def _unique(label: str, cells: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse two columns of one name. The names are not shown: without a header they would be somebody's."""
     seen: dict[str, int] = {}
     for position, name in enumerate(cells, 1):
-        other = seen.setdefault(kinds.folded(name), position) if name else position
+        other = seen.setdefault(folded(name), position) if name else position
         if other != position:
             raise SourceError(f"{label}: columns {other} and {position} have the same name; rename one in the header")
     return cells

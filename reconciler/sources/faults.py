@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reconciler.sources.engine import Limits
-    from reconciler.sources.tables import Table
+    from reconciler.sources.table import Table
 
 _LINE = re.compile(r"Invalid Input Error: CSV Error on Line: (\d+)\n")
 _WRONG_TYPE = re.compile(rf"Invalid Input Error: {WRONG_TYPE}(\d+)")
@@ -34,7 +34,7 @@ _GENERIC = {
 
 def translate(error: duckdb.Error, tables: Sequence[Table], limits: Limits) -> SourceError:
     """Give the one line for a fault of a scan over `tables`; the first of them holds the profiles."""
-    message, label = str(error), tables[0].place.label
+    message, label = str(error), tables[0].label
     match error:
         case duckdb.InterruptException():
             return SourceError(f"{label}: the scan was stopped after {limits.timeout:g} s, the most that one may take")
@@ -56,13 +56,13 @@ def _invalid(message: str, tables: Sequence[Table]) -> SourceError:
     if (wrong := _WRONG_TYPE.fullmatch(message)) is not None:
         column = profiles.cells[int(wrong[1])]
         wanted = profiles.columns[column]
-        return SourceError(f"{profiles.place.label}: column {column!r} holds a value that is not of its type {wanted}")
+        return SourceError(f"{profiles.label}: column {column!r} holds a value that is not of its type {wanted}")
     if (line := _LINE.match(message)) is not None:
         why = next((why for phrase, why in _CSV.items() if phrase in message), "is not well-formed CSV")
         return SourceError(f"{_file(message, tables)}: the row at line {int(line[1]):,} {why}")
     if message.startswith("Invalid Input Error: Could not parse string"):
         advice = "TRY_STRPTIME leaves such profiles out"
-        return PredicateRefused(f"{profiles.place.label}: a value is not in the format of STRPTIME; {advice}")
+        return PredicateRefused(f"{profiles.label}: a value is not in the format of STRPTIME; {advice}")
     why = next((why for phrase, why in _GENERIC.items() if phrase in message), "cannot be read to its end")
     return SourceError(f"{_file(message, tables)}: {why}")
 
@@ -74,19 +74,17 @@ def _uncast(message: str, profiles: Table) -> PredicateRefused:
     where = f"{column} holds a value" if column else "a column holds a value"
     example = f"TRY_CAST({column or 'column'} AS DOUBLE)"
     return PredicateRefused(
-        f"{profiles.place.label}: {where} that cannot be cast as the predicate asks; {example} leaves such profiles out"
+        f"{profiles.label}: {where} that cannot be cast as the predicate asks; {example} leaves such profiles out"
     )
 
 
 def _file(message: str, tables: Sequence[Table]) -> str:
     """Name the file at fault, when the engine names one that it was given."""
     for table in tables:
-        for path in table.place.files:
-            if f"file = {path}\n" in message and len(table.place.files) > 1:
-                return f"{table.place.label}: {path.name}"
+        for path, label in table.files.items():
             if f"file = {path}\n" in message:
-                return table.place.label
-    return tables[0].place.label
+                return label
+    return tables[0].label
 
 
 def refusal(error: duckdb.Error, profiles: Table, limits: Limits) -> SourceError:

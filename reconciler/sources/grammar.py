@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from reconciler.core.texts import folded
 from reconciler.sources import kinds
 from reconciler.sources.calls import CALLS
 from reconciler.sources.clauses import CLAUSES, CONDITIONS
@@ -20,11 +21,15 @@ _RULES = {**CLAUSES, **CALLS}
 
 
 class Writer:
-    """Writes a tree over `columns` (name to engine type); raises PredicateRefused at the first node not listed."""
+    """Writes a tree over `columns` (name to engine type); raises PredicateRefused at the first node not listed.
+
+    `used` has the columns that were written, by their names in `columns`.
+    """
 
     def __init__(self, columns: Mapping[str, str], table: str) -> None:
-        self._columns = {kinds.folded(column): (column, kinds.kind(of)) for column, of in columns.items()}
+        self._columns = {folded(column): (column, kinds.kind(of)) for column, of in columns.items()}
         self._table = table
+        self.used: set[str] = set()
 
     def write(self, node: exp.Expr) -> Term:
         """Write one node and all below it."""
@@ -51,10 +56,11 @@ class Writer:
         exactly(node, "this")
         if not isinstance(node.this, exp.Identifier):
             raise refused(node, "write a column by its name alone")
-        found = self._columns.get(kinds.folded(node.name))
+        found = self._columns.get(folded(node.name))
         if found is not None:
+            self.used.add(found[0])
             return Term(f"{self._table}.{kinds.name(found[0])}", found[1], column=True)
-        near = difflib.get_close_matches(kinds.folded(node.name), filter(kinds.tellable, self._columns), 1)
+        near = difflib.get_close_matches(folded(node.name), filter(kinds.tellable, self._columns), 1)
         hint = f"; did you mean {self._columns[near[0]][0]}?" if near else ""
         if node.this.args.get("quoted") and not near and node.name.isprintable():
             hint = f"; a text is written in single quotes: {kinds.literal(node.name[:40])}"

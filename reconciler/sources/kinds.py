@@ -63,11 +63,6 @@ def name(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def folded(text: str) -> str:
-    """Give the form under which the engine compares identifiers: only the letters of ASCII lose their case."""
-    return text.encode().lower().decode()
-
-
 def tellable(column: str) -> bool:
     """Tell whether a column's name may stand in a message: without a header it may be a person's address."""
     return column.isprintable() and "@" not in column

@@ -14,12 +14,13 @@ from reconciler.sources import places
 from reconciler.sources.columns import csv_table, parquet_table
 from reconciler.sources.engine import Engine, Limits
 from reconciler.sources.places import Place
-from reconciler.sources.tables import Table
+from reconciler.sources.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reconciler.core.model import Source
+    from reconciler.core.reads import Files
+    from reconciler.sources.tables import FileTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,53 +46,53 @@ class Opened:
         self.undo.close()
 
 
-def open_source(source: Source, roots: Sequence[Path], limits: Limits) -> Opened:
+def open_files(reads: Files, name: str, roots: Sequence[Path], limits: Limits) -> Opened:
     """Find the files, lock the engine to them and settle the columns. Raises SourceError.
 
     Memberships that cannot be read stop only those segments that need them.
     """
-    place = places.find(source.profiles.path, roots[0], roots[1:])
-    profiles = None if place.parquet else csv_table(source.profiles, place)
-    kept = _find_memberships(source, roots)
+    place = places.find(reads.profiles.path, roots[0], roots[1:])
+    profiles = None if place.parquet else csv_table(reads.profiles, place)
+    kept = _find_memberships(reads, name, roots)
     with ExitStack() as undo:
         piped = any(isinstance(table, Table) and table.piped for table in (profiles, kept))
-        spool = _spool(undo) if piped else None
+        spool = make_spool(undo) if piped else None
         read = [place, *([] if isinstance(kept, SourceError) else [kept if isinstance(kept, Place) else kept.place])]
         files = [str(path) for where in read for path in where.files]
         engine = Engine(files, [] if spool is None else [f"{spool}/"], limits)
         undo.callback(engine.close)
         if profiles is None:
             profiles = parquet_table(place, engine)
-        profiles.column(source.profiles.id, "id")
-        return Opened(engine, limits, spool, profiles, _open_memberships(source, kept, engine), undo.pop_all())
+        profiles.column(reads.profiles.id, "id")
+        return Opened(engine, limits, spool, profiles, _open_memberships(reads, kept, engine), undo.pop_all())
 
 
-def _spool(undo: ExitStack) -> Path:
+def make_spool(undo: ExitStack) -> Path:
     """Make the folder of the pipes: its owner's alone, and without a byte of data in it."""
     spool = Path(tempfile.mkdtemp(prefix="reconciler-")).resolve()
     undo.callback(shutil.rmtree, spool, ignore_errors=True)
     return spool
 
 
-def _find_memberships(source: Source, roots: Sequence[Path]) -> Table | Place | SourceError:
+def _find_memberships(reads: Files, name: str, roots: Sequence[Path]) -> FileTable | Place | SourceError:
     """Find the memberships: CSV as a table, Parquet as the place of one, or why there are none."""
-    if source.memberships is None:
-        return SourceError(f"the source {source.name} keeps no memberships; declare them, or give the segment a where")
+    if reads.memberships is None:
+        return SourceError(f"the source {name} keeps no memberships; declare them, or give the segment a where")
     try:
-        place = places.find(source.memberships.path, roots[0], roots[1:])
-        return place if place.parquet else csv_table(source.memberships, place)
+        place = places.find(reads.memberships.path, roots[0], roots[1:])
+        return place if place.parquet else csv_table(reads.memberships, place)
     except SourceError as error:
         return error
 
 
-def _open_memberships(source: Source, kept: Table | Place | SourceError, engine: Engine) -> Table | SourceError:
-    if isinstance(kept, SourceError) or source.memberships is None:
+def _open_memberships(reads: Files, kept: FileTable | Place | SourceError, engine: Engine) -> Table | SourceError:
+    if isinstance(kept, SourceError) or reads.memberships is None:
         assert isinstance(kept, SourceError)
         return kept
     try:
         table = parquet_table(kept, engine) if isinstance(kept, Place) else kept
-        table.column(source.memberships.id, "id")
-        table.column(source.memberships.segment, "segment")
+        table.column(reads.memberships.id, "id")
+        table.column(reads.memberships.segment, "segment")
     except SourceError as error:
         return error
     return table

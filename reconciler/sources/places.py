@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,13 @@ class Place:
     def files(self) -> tuple[Path, ...]:
         """The files, resolved."""
         return tuple(stamp.path for stamp in self.stamps)
+
+    def told(self) -> str:
+        """Say how many files and bytes there are, and when the last of them was written."""
+        size, last = sum(stamp.size for stamp in self.stamps), max(stamp.changed for stamp in self.stamps)
+        files = f"{len(self.stamps):,} files, " if len(self.stamps) > 1 else ""
+        when = dt.datetime.fromtimestamp(last // 10**9, dt.UTC)
+        return f"{self.label} ({files}{size:,} bytes, written {when:%Y-%m-%d %H:%M} UTC)"
 
     def unchanged(self) -> None:
         """Raise SourceError when a file is no longer the one that was opened, or is not alone any more."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import unicodedata
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -43,23 +44,37 @@ _SHUT = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.EN
 _PREFIX = {TokenType.NOT, TokenType.DASH, TokenType.PLUS, TokenType.TILDE}
 
 
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """SQL of a predicate, and the columns that it reads."""
+
+    sql: str
+    columns: frozenset[str]
+
+
 def compile_predicate(text: str, columns: Mapping[str, str], table: str = "p") -> str:
     """Give SQL of type BOOLEAN for `text` over `columns` (name to engine type), each column written as `table`."name".
 
     Raises PredicateRefused, with the place in `text` where it is known.
     """
+    return compiled(text, columns, table).sql
+
+
+def compiled(text: str, columns: Mapping[str, str], table: str = "p") -> Compiled:
+    """Give the same, with the columns that it reads. Raises PredicateRefused."""
     _readable(text)
     try:
         tree = _parse(text)
         _bounded(tree)
-        term = Writer(columns, table).write(tree)
+        writer = Writer(columns, table)
+        term = writer.write(tree)
     except RecursionError:
         raise PredicateRefused(f"the predicate is nested too deeply; at most {DEPTH} levels are allowed") from None
     if term.kind not in {Kind.TRUTH, Kind.OTHER}:
         raise PredicateRefused(
             f"the predicate is {term.kind.value}, not a condition; write a comparison, as in HomeOwner = 'Y'", 0
         )
-    return term.sql
+    return Compiled(term.sql, frozenset(writer.used))
 
 
 def _readable(text: str) -> None:

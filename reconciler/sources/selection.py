@@ -18,10 +18,14 @@ WIDTH = 60
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One segment: SQL of its predicate over the profiles `p`, or the name under which memberships hold it."""
+    """One segment: SQL of its predicate over the profiles `p`, or the name under which memberships hold it.
+
+    `columns` are those that the predicate reads.
+    """
 
     predicate: str | None = None
     member: str | None = None
+    columns: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

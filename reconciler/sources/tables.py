@@ -6,41 +6,61 @@ the declared type fails the read: a NULL in its place would be a wrong answer th
 
 from __future__ import annotations
 
-import difflib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.core.errors import SourceError
-from reconciler.sources import kinds, pipes, texts
+from reconciler.sources import kinds, marks, pipes, texts
 from reconciler.sources.places import GLOB
+from reconciler.sources.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from reconciler.sources.places import Place
+    from reconciler.sources.table import Reading
 
 WRONG_TYPE = "reconciler: column "
 """How the engine reports a value that is not of its column's declared type; the column's number follows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """One readable table: `columns` maps each name to its engine type.
+class FileTable(Table):
+    """A table in CSV or Parquet files.
 
-    `cells` holds, for CSV, the header's cells, of which the unnamed are not columns; `called` is Python's name of
-    the encoding, `ends` the line end of each file; `odd`: the engine would not find it by itself.
+    `held` has, for CSV, the header's cells, of which the unnamed are not columns; `called` is Python's name of the
+    encoding, `ends` the line end of each file; `odd`: the engine would not find it by itself.
     """
 
     place: Place
-    columns: Mapping[str, str]
-    cells: tuple[str, ...] = ()
+    typed: Mapping[str, str]
+    held: tuple[str, ...] = ()
     header: bool = True
     delimiter: str = ","
     called: str = "utf-8"
     ends: tuple[str, ...] = ()
     odd: bool = False
+
+    @property
+    def label(self) -> str:
+        """The path as it was declared."""
+        return self.place.label
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The columns, in order, with their engine types."""
+        return self.typed
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The header's cells, for CSV."""
+        return self.held
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Each file by itself, when there are several."""
+        several = len(self.place.files) > 1
+        return {str(path): f"{self.label}: {path.name}" if several else self.label for path in self.place.files}
 
     @property
     def piped(self) -> bool:
@@ -50,45 +70,37 @@ class Table:
             self.odd or self.called not in texts.NATIVE or any(texts.compressed(f) or GLOB & set(str(f)) for f in files)
         )
 
-    def column(self, wanted: str, what: str) -> str:
-        """Give the name of a column as the table has it. Raises SourceError with the nearest one."""
-        names = {kinds.folded(name): name for name in self.columns}
-        if (found := names.get(kinds.folded(wanted))) is not None:
-            return found
-        near = difflib.get_close_matches(kinds.folded(wanted), names, 1)
-        hint = f"; did you mean {names[near[0]]}?" if near and kinds.tellable(near[0]) else ""
-        headless = "; a file without a header needs header: false and columns" if self.cells and not hint else ""
-        raise SourceError(f"{self.place.label}: there is no column {wanted!r} for {what}{hint}{headless}")
-
-    def typed_nulls(self) -> str:
-        """Give SQL of the table's shape without its rows; no file is touched."""
-        return "SELECT " + ", ".join(f"CAST(NULL AS {of}) AS {kinds.name(name)}" for name, of in self.columns.items())
-
     @contextmanager
-    def reading(self, spool: Path | None) -> Iterator[str]:
+    def reading(self, needs: Reading) -> Iterator[str]:
         """Give SQL of the table's rows, for one scan inside the block.
 
         Raises SourceError at its end when a file was not read to its end, or was written to meanwhile.
         """
         if self.place.parquet:
             yield parquet_sql([str(path) for path in self.place.files])
-        elif spool is not None and self.piped:
-            how = pipes.Decoding(self.called, self.delimiter, self.header, len(self.cells))
-            with pipes.flowing(self.place.files, how, spool, self.place.label) as paths:
+        elif needs.spool is not None and self.piped:
+            how = pipes.Decoding(self.called, self.delimiter, self.header, len(self.held))
+            with pipes.flowing(self.place.files, how, needs.spool, self.label) as paths:
                 yield self._csv_sql(paths, "utf-8", header=True)
         else:
             paths = tuple(str(path) for path in self.place.files)
             yield self._csv_sql(paths, texts.NATIVE[self.called], header=self.header)
         self.place.unchanged()
 
+    def mark(self) -> str:
+        """Give a digest of the names and bytes of all files. Raises SourceError."""
+        return marks.content((self.place,))
+
+    def snapshot(self) -> str:
+        """Say how many files and bytes there are, and when the last was written."""
+        return self.place.told()
+
     def _csv_sql(self, paths: Sequence[str], encoding: str, *, header: bool) -> str:
         """Write one scan for the files of each line end: the engine takes one for all that it reads together."""
-        shape = ", ".join(f"c{position}: 'VARCHAR'" for position in range(len(self.cells)))
+        shape = ", ".join(f"c{position}: 'VARCHAR'" for position in range(len(self.held)))
         options = f"header={str(header).lower()}, delim={kinds.literal(self.delimiter)}, encoding='{encoding}', {_CSV}"
         kept = ", ".join(
-            _declared(position, self.columns[name], kinds.name(name))
-            for position, name in enumerate(self.cells)
-            if name
+            _declared(position, self.columns[name], kinds.name(name)) for position, name in enumerate(self.held) if name
         )
         scans = []
         for end in sorted(set(self.ends)):

@@ -34,8 +34,8 @@ _LAST = f"{_RUN} WHERE {_OF_EXPORT} ORDER BY serial DESC LIMIT ?2"
 _ONE = f"{_RUN} WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id = ?1 DESC, serial DESC LIMIT 2"
 _EXPORT = (
     "SELECT export, connection, status, action, created, updated, gone, unchanged, sent, rejected, excluded, reasons,"
-    " allowed, source_mark"
-    " FROM run_exports WHERE run = ? ORDER BY position"
+    " allowed, source_mark, coalesce(snapshot, '')"
+    " FROM run_exports LEFT JOIN run_snapshots USING (run, position) WHERE run = ? ORDER BY position"
 )
 
 
@@ -73,6 +73,7 @@ def end(
         (ended.isoformat(), status.value, requests, serial),
     )
     db.execute("DELETE FROM run_exports WHERE run = ?", (serial,))
+    db.execute("DELETE FROM run_snapshots WHERE run = ?", (serial,))
     _write_exports(db, serial, exports)
 
 
@@ -137,6 +138,8 @@ def _write_exports(db: sqlite3.Connection, serial: int, exports: Sequence[Export
             for position, e in enumerate(exports)
         ],
     )
+    read = [(serial, position, e.snapshot) for position, e in enumerate(exports) if e.snapshot]
+    db.executemany("INSERT INTO run_snapshots VALUES (?, ?, ?)", read)
 
 
 def _run(db: sqlite3.Connection, row: tuple[int, str, str, str | None, str, str, str, int], *, writing: bool) -> Run:
@@ -155,7 +158,8 @@ def _run(db: sqlite3.Connection, row: tuple[int, str, str, str | None, str, str,
 
 
 def _export_run(row: tuple[Any, ...], *, writing: bool) -> ExportRun:
-    export, connection, status, action, created, updated, left, unchanged, sent, rejected, *texts, source_mark = row
+    export, connection, status, action, created, updated, left, unchanged, sent, rejected, *rest = row
+    *texts, source_mark, snapshot = rest
     excluded, reasons, allowed = map(json.loads, texts)
     return ExportRun(
         export=export,
@@ -172,6 +176,7 @@ def _export_run(row: tuple[Any, ...], *, writing: bool) -> ExportRun:
         reasons=tuple(reasons),
         allowed=tuple(allowed),
         source_mark=source_mark,
+        snapshot=snapshot,
     )
 
 

@@ -13,7 +13,8 @@ import duckdb
 from fuzz.sentences import told
 
 from reconciler.core.errors import PredicateRefused, SourceError
-from reconciler.core.model import ProfileTable, Segment, Source
+from reconciler.core.model import Segment, Source
+from reconciler.core.reads import Files, ProfileTable
 from reconciler.sources.files import FilesSource
 from reconciler.sources.predicate import compile_predicate
 
@@ -163,7 +164,7 @@ class Desk:
 
     def _fresh(self) -> FilesSource:
         profiles = ProfileTable("people.csv", id="id", types=TYPES)
-        return FilesSource(Source("s", profiles), self._folder, threads=1, memory="256MB", timeout=SECONDS)
+        return FilesSource(Source("s", Files(profiles)), self._folder, threads=1, memory="256MB", timeout=SECONDS)
 
     def _renew(self) -> None:
         self._asked += 1

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from reconciler.core.autopilot_fields import STANDARD_FIELDS
+from reconciler.manifest.rules.urls import judged
 from reconciler.manifest.rules.world import fault, warning
 from reconciler.manifest.words import quote
 
@@ -24,25 +23,7 @@ def base_url(world: World) -> Iterator[Diagnostic]:
     """Refuse plain http to a host that is not this machine, and URLs that carry a password or no host."""
     right = "write baseUrl: https://api2.autopilothq.com/v1"
     for connection in world.connections:
-        try:
-            url = urlsplit(connection.base_url)
-            host, _ = url.hostname, url.port
-        except ValueError:
-            host, url = None, urlsplit("")
-        if not host or url.query or url.fragment:
-            yield fault(connection.marks, _URL, "url", f"this is not the base of an API; {right}")
-        elif url.username is not None or url.password is not None:
-            yield fault(connection.marks, _URL, "url", f"a URL must carry no name and no password; {right}")
-        elif url.scheme != "https" and not _loopback(host):
-            message = f"plain http would send people's data in the open to {quote(host)}; {right}"
-            yield fault(connection.marks, _URL, "plain-http", message)
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        yield from judged(connection.marks, _URL, connection.base_url, right)
 
 
 def consent_date(world: World) -> Iterator[Diagnostic]:

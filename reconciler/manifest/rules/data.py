@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.core.diagnostics import Diagnostic
+from reconciler.core.reads import Files
+from reconciler.core.texts import folded
 from reconciler.manifest.rules.world import fault
 from reconciler.manifest.spans import inside
 from reconciler.manifest.words import did_you_mean, one_of, plain, quote
@@ -25,8 +27,8 @@ def unknown_column(world: World) -> Iterator[Diagnostic]:
     for source in world.sources:
         columns = known.get(source.name)
         if columns is not None:
-            yield from _unknown(source.marks, ("spec", "profiles", "id"), columns, source.profiles.id)
-            for column in source.profiles.types:
+            yield from _unknown(source.marks, ("spec", "profiles", "id"), columns, source.reads.profiles.id)
+            for column in source.reads.profiles.types if isinstance(source.reads, Files) else ():
                 yield from _unknown(source.marks, ("spec", "profiles", "types", column), columns, column)
     for export in world.exports:
         columns = known.get(export.source)
@@ -43,7 +45,7 @@ def _columns(world: World, source: Source) -> Mapping[str, str] | None:
 
 
 def _unknown(marks: Marks, path: Path, columns: Mapping[str, str], name: str) -> Iterator[Diagnostic]:
-    if name in columns:
+    if folded(name) in map(folded, columns):  # as the source resolves it
         return
     some = one_of(list(columns)[:_SHOWN]) + (", and more" if len(columns) > _SHOWN else "")
     hint = did_you_mean(name, columns, f"the columns are {some}")

@@ -124,7 +124,7 @@ def segment_source(world: World) -> Iterator[Diagnostic]:
     for export in world.exports:
         for index, use in enumerate(export.segments):
             yield from _of_source(export, index, sources.get(use.segment, export.source))
-    memberships = {source.name: source.memberships is not None for source in world.sources}
+    memberships = {source.name: source.reads.memberships is not None for source in world.sources}
     for segment in world.segments:
         if segment.member is not None and not memberships.get(segment.source, True):
             message = (

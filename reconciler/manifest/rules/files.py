@@ -8,6 +8,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from reconciler.core.reads import Files, ProfileTable
 from reconciler.manifest.rules.world import fault
 from reconciler.manifest.words import did_you_mean, quote
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from reconciler.core.diagnostics import Diagnostic, Marks, Path
-    from reconciler.core.model import MembershipTable, ProfileTable
+    from reconciler.core.reads import MembershipTable
     from reconciler.manifest.rules.world import World
 
 _LOOKED_AT: Final = 1_000
@@ -32,11 +33,9 @@ _ENCODINGS: Final = "utf-8", "utf-16", "latin-1", "cp1252", "iso-8859-15"
 def path_outside(world: World) -> Iterator[Diagnostic]:
     """Refuse paths that leave the project; a data root lets tables be elsewhere."""
     home = world.root.resolve()
-    for source in world.sources:
-        for key, table in (("profiles", source.profiles), ("memberships", source.memberships)):
-            if table is not None:
-                roots = (home, *((world.root / root).resolve() for root in world.project.data_roots))
-                yield from _judge(source.marks, ("spec", key, "path"), table.path, world.root, roots)
+    roots = (home, *((world.root / root).resolve() for root in world.project.data_roots))
+    for marks, key, table in _tables(world):
+        yield from _judge(marks, ("spec", key, "path"), table.path, world.root, roots)
     for project in world.projects:
         if project.suppressions is not None:
             yield from _judge(project.marks, ("spec", "suppressions"), project.suppressions, world.root, (home,))
@@ -110,9 +109,10 @@ def state_url(world: World) -> Iterator[Diagnostic]:
 
 def _tables(world: World) -> Iterator[tuple[Marks, str, ProfileTable | MembershipTable]]:
     for source in world.sources:
-        yield source.marks, "profiles", source.profiles
-        if source.memberships is not None:
-            yield source.marks, "memberships", source.memberships
+        if isinstance(source.reads, Files):
+            yield source.marks, "profiles", source.reads.profiles
+            if source.reads.memberships is not None:
+                yield source.marks, "memberships", source.reads.memberships
 
 
 def table_columns(world: World) -> Iterator[Diagnostic]:
@@ -151,9 +151,9 @@ def _text_encoding(name: str) -> bool:
 
 def column_types(world: World) -> Iterator[Diagnostic]:
     """Refuse decimals with more places than digits."""
-    for source in world.sources:
-        for column, kind in source.profiles.types.items():
+    for marks, key, table in _tables(world):
+        for column, kind in table.types.items() if isinstance(table, ProfileTable) else ():
             figures = [int(n) for n in re.findall(r"[0-9]+", kind)]
             if figures and figures[1] > figures[0]:
                 message = f"{quote(kind)} has more places than digits; write {{{quote(column)}: decimal(12,2)}}"
-                yield fault(source.marks, ("spec", "profiles", "types", column), "column-type", message)
+                yield fault(marks, ("spec", key, "types", column), "column-type", message)

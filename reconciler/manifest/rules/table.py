@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reconciler.manifest.rules import alerts, clashes, connections, data, exports, files, names, schedules
+from reconciler.manifest.rules import alerts, clashes, connections, data, exports, files, names, schedules, services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +26,8 @@ RULES: Final[tuple[Callable[[World], Iterator[Diagnostic]], ...]] = (
     files.table_columns,
     files.encoding,
     files.column_types,
+    services.service_url,
+    services.cluster_table,
     exports.field_names,
     exports.field_types,
     exports.date_formats,

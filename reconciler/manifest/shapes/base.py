@@ -18,7 +18,8 @@ TAG = "\0"
 """Starts the name of a branch of a union, which is no part of a path: no key can hold it."""
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
+    """Take 5.0 for 5: JSON and YAML tell them apart by how they are written alone."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -43,13 +44,13 @@ FieldName = Annotated[
 ]
 Column = Annotated[str, Field(min_length=1, max_length=300)]
 PathText = Annotated[str, Field(min_length=1, max_length=1_000)]
-Whole = Annotated[int, BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(whole)]
 Time = Annotated[str, Field(pattern=patterns.TIME)]
 Share = Annotated[str, Field(pattern=patterns.SHARE), Tag(TAG + "text")]
 # Bounds come before the validator, or the JSON Schema would say `le` where it must say `maximum`.
-Profiles = Annotated[int, Field(ge=1, le=CEILING), BeforeValidator(_whole)]
-Runs = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)]
-People = Annotated[int, Field(ge=0, le=CEILING), BeforeValidator(_whole), Tag(TAG + "whole")]
+Profiles = Annotated[int, Field(ge=1, le=CEILING), BeforeValidator(whole)]
+Runs = Annotated[int, Field(ge=1, le=100), BeforeValidator(whole)]
+People = Annotated[int, Field(ge=0, le=CEILING), BeforeValidator(whole), Tag(TAG + "whole")]
 Bound = Annotated[Share | People, Discriminator(lambda v: TAG + ("text" if isinstance(v, str) else "whole"))]
 
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.core.errors import StateError, StoreConflict
-from reconciler.state import opening
+from reconciler.state import opening, schema
 from reconciler.state.faults import translated
 from reconciler.state.files import Files
 from reconciler.state.place import open_ledger
@@ -97,8 +97,9 @@ class Shard:
                 file.write(unpacked(self._key, name, found.data))
             self._base_size, self._connection = len(found.data), head.connection
             self._log = Log(self._store, self.folder, self._key, number)
-            if base is None:
-                with closing(opening.replaying(files.database)) as db:
+            with closing(opening.replaying(files.database)) as db:
+                schema.upgrade(db, schema.admit(db, self._key))  # before what newer versions wrote
+                if base is None:
                     carried_out(db, self._log.entries())
         return files
 

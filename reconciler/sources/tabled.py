@@ -1,0 +1,222 @@
+"""Reads segments out of tables by the locked engine: checks the predicates, runs one scan, and blames what is at fault.
+
+A table that is cut short, changed meanwhile or of another encoding, a value of the wrong type and a profile without an
+id are errors, also midway, so that nobody is pushed or removed for them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from reconciler.core.errors import PredicateRefused, SourceError
+from reconciler.sources import faults, kinds, selection
+from reconciler.sources.calls import TODAY
+from reconciler.sources.predicate import compiled
+from reconciler.sources.selection import Tables, Wanted
+from reconciler.sources.table import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    from reconciler.core.model import Segment
+    from reconciler.core.ports import Row
+    from reconciler.sources.opened import Opened
+    from reconciler.sources.table import Table
+
+_NAMES = 100_000  # segments that memberships may name; more means that the column is not that of the segment
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Columns: the profiles' id, and the id and the segment's name in the memberships."""
+
+    profile: str
+    member: str = ""
+    segment: str = ""
+
+
+class TabledSource:
+    """Implements core.ports.Source over two tables. Nothing is opened before the first question."""
+
+    def __init__(self, open_: Callable[[], Opened], keys: Keys) -> None:
+        self._open, self._keys = open_, keys
+        self._state: Opened | None = None
+        self._checked: dict[str, Wanted] = {}
+        self._names: frozenset[str] | None = None
+        self._marks: dict[str, str | None] = {}
+
+    def columns(self) -> Mapping[str, str]:
+        """Give each column of the profile table and its engine type. Raises SourceError."""
+        return dict(self._opened().profiles.columns)
+
+    def check(self, segment: Segment) -> None:
+        """Refuse what is not one boolean expression over the columns. Raises PredicateRefused, SourceError."""
+        self._wanted(segment)
+
+    def members(self, segments: Sequence[Segment], columns: Sequence[str]) -> Iterator[Sequence[Row]]:
+        """Stream, in chunks, every profile that is in at least one of `segments`. Raises SourceError, also midway."""
+        if not segments:
+            return
+        wanted = [self._wanted(segment) for segment in segments]
+        values = [self._value(column) for column in columns]
+        words = selection.masks(wanted)
+        with self._scan(segments, columns) as tables:
+            for chunk in self._rows(selection.members(tables, wanted, values)):
+                if not all(row[0] for row in chunk):
+                    raise self._nameless()
+                yield chunk if words == 1 else [selection.joined(row, words) for row in chunk]
+
+    def count(self, segments: Sequence[Segment]) -> int:
+        """Count the distinct profiles in at least one of `segments`. Raises SourceError."""
+        if not segments:
+            return 0
+        wanted = [self._wanted(segment) for segment in segments]
+        with self._scan(segments, ()) as tables:
+            ((distinct, nameless),) = (row for chunk in self._rows(selection.count(tables, wanted)) for row in chunk)
+        if nameless:
+            raise self._nameless()
+        assert isinstance(distinct, int)
+        return distinct
+
+    def recognises(self, segment: Segment) -> bool:
+        """Tell whether the source knows the segment at all; one that is missing is not one that is empty."""
+        if segment.member is None:
+            return True
+        if self._names is None:
+            label = self._opened().memberships.label
+            with self._scan([segment], (), profiles=False) as tables:
+                found = [row[0] for chunk in self._rows(selection.names(tables, _NAMES)) for row in chunk]
+            if len(found) == _NAMES:
+                raise SourceError(f"{label}: names {_NAMES:,} segments or more; is that the segment's column?")
+            self._names = frozenset(str(name) for name in found if name is not None)
+        return segment.member in self._names
+
+    def mark(self, segments: Sequence[Segment]) -> str | None:
+        """Tell apart what `segments` would read; None where that depends on the day too. Raises SourceError."""
+        if any(TODAY in each.predicate for each in map(self._wanted, segments) if each.predicate is not None):
+            return None
+        told = hashlib.sha256()
+        for table in self._tables(segments):
+            if table.label not in self._marks:
+                self._marks[table.label] = table.mark()
+            mark = self._marks[table.label]
+            if mark is None:
+                return None
+            told.update(f"{mark} ".encode())
+        return told.hexdigest()
+
+    def snapshot(self, segments: Sequence[Segment]) -> str:
+        """Say which data `members` reads, in one line without personal data. Raises SourceError."""
+        return "; ".join(table.snapshot() for table in self._tables(segments))
+
+    def close(self) -> None:
+        """Give the engine's memory back. May be called twice."""
+        if self._state is not None:
+            self._state.close()
+            self._state = None
+
+    def _opened(self) -> Opened:
+        if self._state is None:
+            self._state = self._open()
+        return self._state
+
+    def _wanted(self, segment: Segment) -> Wanted:
+        """Check a segment. Raises PredicateRefused, SourceError."""
+        opened = self._opened()
+        if segment.where is None:
+            self._membership_columns()
+            return Wanted(member=segment.member)
+        if segment.where not in self._checked:
+            made = compiled(segment.where, opened.profiles.columns)
+            try:
+                ((_, kind),) = opened.engine.describe(_over_nothing(made.sql, opened.profiles))
+            except duckdb.Error as error:
+                raise faults.refusal(error, opened.profiles, opened.limits) from None
+            if kind != "BOOLEAN":
+                raise PredicateRefused("the predicate is not a condition; write a comparison, as in HomeOwner = 'Y'", 0)
+            self._checked[segment.where] = Wanted(predicate=made.sql, columns=made.columns)
+        return self._checked[segment.where]
+
+    def _value(self, column: str) -> str:
+        """Write a wanted column so that what comes out is what Row allows."""
+        profiles = self._opened().profiles
+        found = profiles.column(column, "the match")
+        sql = kinds.outward(f"p.{kinds.name(found)}", profiles.columns[found])
+        if sql is None:
+            raise SourceError(f"{profiles.label}: {found} is {profiles.columns[found]}, which cannot be sent")
+        return sql
+
+    def _tables(self, segments: Sequence[Segment]) -> tuple[Table, ...]:
+        """Give the tables that are read for these segments."""
+        opened = self._opened()
+        kept = any(segment.where is None for segment in segments)
+        return (opened.profiles, opened.memberships) if kept else (opened.profiles,)
+
+    @contextmanager
+    def _scan(
+        self, segments: Sequence[Segment], columns: Collection[str], *, profiles: bool = True
+    ) -> Iterator[Tables]:
+        """Give the SQL of the tables that `segments` need, for one scan; turn the engine's faults into SourceError."""
+        opened = self._opened()
+        used: list[Table] = []
+        names: dict[str, str] = {}
+        try:
+            with ExitStack() as reading:
+                if profiles:
+                    used.append(opened.profiles)
+                    needs = self._needs(opened.profiles, segments, columns)
+                    names["profiles"] = reading.enter_context(opened.profiles.reading(needs))
+                    names["id"] = f"p.{kinds.name(opened.profiles.column(self._keys.profile, 'id'))}"
+                if any(segment.where is None for segment in segments):
+                    used.append(opened.memberships)
+                    held = self._membership_columns()
+                    members = frozenset(segment.member for segment in segments if segment.member is not None)
+                    needs = Reading(opened.engine, frozenset(held), members, opened.spool)
+                    names["memberships"] = reading.enter_context(opened.memberships.reading(needs))
+                    names["member_id"], names["member_segment"] = map(kinds.name, held)
+                yield Tables(**names)
+        except duckdb.Error as error:
+            raise self._blamed(faults.translate(error, used, opened.limits), segments) from None
+
+    def _needs(self, profiles: Table, segments: Sequence[Segment], columns: Collection[str]) -> Reading:
+        opened = self._opened()
+        named = {profiles.column(column, "the match") for column in columns}
+        ruled = frozenset[str]().union(*(self._wanted(segment).columns for segment in segments))
+        return Reading(opened.engine, ruled | named | {profiles.column(self._keys.profile, "id")}, spool=opened.spool)
+
+    def _membership_columns(self) -> tuple[str, str]:
+        """Give the names of the profile's id and of the segment in the memberships. Raises SourceError."""
+        table = self._opened().memberships
+        return table.column(self._keys.member, "id"), table.column(self._keys.segment, "segment")
+
+    def _blamed(self, fault: SourceError, segments: Sequence[Segment]) -> SourceError:
+        """Name the segment whose predicate a value broke; among several it is found by running each alone."""
+        ruled = [segment for segment in segments if segment.where is not None]
+        if not isinstance(fault, PredicateRefused) or not ruled:
+            return fault
+        if len(segments) == 1:
+            return PredicateRefused(f"segment {segments[0].name}: {fault}")
+        for segment in ruled:
+            try:
+                self.count([segment])
+            except SourceError as error:
+                return error
+        return fault
+
+    def _rows(self, sql: str) -> Iterator[Sequence[Row]]:
+        with closing(self._opened().engine.rows(sql)) as rows:
+            yield from rows
+
+    def _nameless(self) -> SourceError:
+        label, key = self._opened().profiles.label, self._keys.profile
+        return SourceError(f"{label}: a profile has no {key}; without an id it cannot be told apart")
+
+
+def _over_nothing(sql: str, profiles: Table) -> str:
+    """Write a predicate over the shape of the profiles, without a row."""
+    return f"SELECT {sql} FROM ({profiles.typed_nulls()}) p"  # noqa: S608  # checked, and written by us

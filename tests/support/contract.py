@@ -1,0 +1,137 @@
+"""One world, and how each kind of source is given it: a row in LOADERS makes a source keep the contract."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from contextlib import closing, contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Protocol
+
+import duckdb
+
+from reconciler.core.model import Segment, Source
+from reconciler.core.reads import Files, MembershipTable, ProfileTable
+from reconciler.sources.files import FilesSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    import pytest
+
+    from reconciler.core import ports
+
+COLUMNS = {
+    "id": "VARCHAR",
+    "email": "VARCHAR",
+    "first": "VARCHAR",
+    "last": "VARCHAR",
+    "income": "INTEGER",
+    "score": "DOUBLE",
+    "spent": "DECIMAL(12,2)",
+    "agreed": "BOOLEAN",
+    "born": "DATE",
+    "seen": "TIMESTAMP",
+}
+"""The profiles' columns, with their types in the embedded engine."""
+
+MEMBERSHIPS = {"id": "VARCHAR", "segment": "VARCHAR"}
+
+Rows = tuple[tuple[object, ...], ...]
+
+
+def _profile(number: int) -> tuple[object, ...]:
+    """Make up a profile: of every kind that is left out there are some, and of every type there are missing values."""
+    email: str | None = f"Person.{number}@example.com"
+    match number % 20:
+        case 1:
+            email = None
+        case 2:
+            email = "not an address"
+        case 3:
+            email = f" PERSON.{number + 1}@Example.com "  # as the next one
+        case 5:
+            email = "person.0@example.com"
+    first = ("Zoë", "Nguyễn", 'Al "Big" O,Neil', None)[number % 4]
+    last = ("Straße", "Hill", "Hill")[number % 3]
+    income = None if number % 7 == 0 else 10_000 + number * 379 % 90_000
+    score = None if number % 11 == 0 else number / 8
+    spent = None if number % 5 == 0 else Decimal(number * 101 % 10_000) / 100
+    agreed = (True, False, None, True, True)[number % 5]
+    born = None if number % 13 == 0 else dt.date(1950, 1, 1) + dt.timedelta(days=number * 97 % 20_000)
+    seen = None if number % 6 == 0 else dt.datetime(2026, 1, 1, 12, 30) + dt.timedelta(hours=number)  # noqa: DTZ001  # UTC
+    return (f"{number:05}", email, first, last, income, score, spent, agreed, born, seen)
+
+
+PROFILES: Rows = tuple(map(_profile, range(400)))
+HELD: Rows = tuple(
+    (f"{number:05}", name)
+    for number in range(0, 450, 4)  # some are no profiles any more
+    for name in ("VIP", "VIP_Lapsed", "Café 'friends'")[: 1 + number % 3]
+)
+
+SEGMENTS = (
+    Segment("earners", "world", where="income >= 50000 AND agreed IS NOT FALSE"),
+    Segment("young", "world", where="born >= DATE '1980-01-01' OR score > 40.5"),
+    Segment("hills", "world", where="last = 'Hill' AND spent BETWEEN 10 AND 75.5"),
+    Segment("vip", "world", member="VIP"),
+    Segment("friends", "world", member="Café 'friends'"),
+)
+
+
+class Loader(Protocol):
+    """Puts the world where a source reads it."""
+
+    def __call__(self, folder: Path, request: pytest.FixtureRequest) -> AbstractContextManager[ports.Source]:
+        """Give the source while the block runs; `folder` is empty. Skips where what it needs is not to be had."""
+        ...
+
+
+def parquet(path: Path, columns: Mapping[str, str], rows: Rows) -> None:
+    """Write rows as one Parquet file."""
+    with closing(duckdb.connect(":memory:")) as db:
+        db.execute(f"CREATE TABLE t ({', '.join(f'{name} {of}' for name, of in columns.items())})")
+        db.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(columns))})", [list(row) for row in rows])
+        db.execute(f"COPY t TO '{path}' (FORMAT parquet)")
+
+
+def table(path: Path, columns: Sequence[str], rows: Rows) -> None:
+    """Write rows as CSV."""
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([columns, *rows])
+
+
+@contextmanager
+def from_parquet(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.Source]:  # noqa: ARG001  # a Loader
+    """Read Parquet below a folder."""
+    parquet(folder / "people.parquet", COLUMNS, PROFILES)
+    parquet(folder / "held.parquet", MEMBERSHIPS, HELD)
+    reads = Files(ProfileTable("people.parquet", "id"), MembershipTable("held.parquet", "id", "segment"))
+    with closing(FilesSource(Source("world", reads), folder, threads=2)) as source:
+        yield source
+
+
+TYPES = {
+    "income": "integer",
+    "score": "double",
+    "spent": "decimal(12,2)",
+    "agreed": "boolean",
+    "born": "date",
+    "seen": "timestamp",
+}
+
+
+@contextmanager
+def from_csv(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.Source]:  # noqa: ARG001  # a Loader
+    """Read CSV below a folder."""
+    table(folder / "people.csv", list(COLUMNS), PROFILES)
+    table(folder / "held.csv", list(MEMBERSHIPS), HELD)
+    profiles = ProfileTable("people.csv", "id", types=TYPES)
+    reads = Files(profiles, MembershipTable("held.csv", "id", "segment"))
+    with closing(FilesSource(Source("world", reads), folder, threads=2)) as source:
+        yield source
+
+
+LOADERS: dict[str, Loader] = {"csv": from_csv, "parquet": from_parquet}

@@ -53,3 +53,16 @@ def test_an_unchanged_run_on_a_fresh_runner_is_measured_by_store(repository: Pat
     writes = [int(row[7]) for row in rows[3:]]
     assert writes[1] > 0
     assert writes[2] == 0, "a plan writes nothing"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("mode", "least"), [("honoured", 7), ("ignored", 255)])
+def test_a_first_export_is_held_against_the_least_that_there_is(repository: Path, mode: str, least: int) -> None:
+    asked = ("--people", "250", "--rate", "100", "--latency", "0.02", "--bulk-lists", mode)
+    command = [sys.executable, "-m", "benchmarks.first_run", *asked]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stderr == ""
+    table = {cells[0]: cells[1:] for line in done.stdout.splitlines() if len(cells := re.split(r"  +", line)) == 3}
+    assert int(table["least"][0]) == least - (mode == "honoured")
+    assert int(table["measured"][0]) - int(table["least"][0]) in range(4), "one or two more are looked up"
+    assert "x least, 1.05 at most" in done.stdout

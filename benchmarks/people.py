@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-COLUMNS = ("id", "email", "first", "last", "income", "tier")
+COLUMNS = ("id", "email", "first", "last", "income", "tier", "updated")
 TIERS = ("bronze", "silver", "gold")
 FIRST = ("Amber", "Azure", "Coral", "Green", "Indigo", "Olive", "Pearl", "Red", "Silver", "Teal", "Violet")
 LAST = ("Brook", "Cliff", "Dale", "Field", "Ford", "Hill", "Lake", "Marsh", "Moor", "Ridge", "Shore", "Wood", "Yard")
@@ -26,7 +26,8 @@ def write(path: Path, count: int, *, changed: bool = False) -> None:
             raised = 1 if changed and number % EVERY == 0 else 0
             income = 20_000 + number * 7_919 % 90_000 + raised
             first, last = FIRST[number % len(FIRST)], LAST[number % len(LAST)]
-            writer.writerow((f"{number:07}", _address(number), first, last, income, TIERS[number % len(TIERS)]))
+            tier, updated = TIERS[number % len(TIERS)], f"2026-11-0{1 + raised}T06:00:00Z"
+            writer.writerow((f"{number:07}", _address(number), first, last, income, tier, updated))
 
 
 def _address(number: int) -> str:

@@ -66,3 +66,19 @@ def test_a_first_export_is_held_against_the_least_that_there_is(repository: Path
     assert int(table["least"][0]) == least - (mode == "honoured")
     assert int(table["measured"][0]) - int(table["least"][0]) in range(4), "one or two more are looked up"
     assert "x least, 1.05 at most" in done.stdout
+
+
+@pytest.mark.slow
+def test_peers_are_measured_in_one_table_with_the_requests_that_each_sent(repository: Path) -> None:
+    asked = ("--people", "250", "--repetitions", "1", "--who", "bare script")
+    command = [sys.executable, "-m", "benchmarks.peer_runs", *asked]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    rows = [re.split(r"  +", line.strip()) for line in done.stdout.splitlines()[1:13]]
+    ours = [row for row in rows if row[1] == "reconciler"]
+    assert [row[0] for row in ours] == [
+        f"{step}, {latency} ms" for latency in (0, 50) for step in ("first run", "unchanged", "1 % changed")
+    ]
+    assert [row[3] for row in ours] == ["7", "0", "1"] * 2, "the lists, a probe and three batches; nothing; one batch"
+    theirs = [row for row in rows if row[0] == "bare script"]
+    assert [row[2] for row in theirs] == ["4", "0", "1"] * 2

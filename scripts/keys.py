@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGE = REPOSITORY / "docs" / "declarations.md"
-PLACE = re.compile(r"(<!-- keys of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PLACE = re.compile(r"(<!-- keys of (\w+)(?: of type (\w+))? -->\n).*?(<!-- end -->)", re.DOTALL)
 
 WORDS = {"object": "mapping", "string": "text", "integer": "whole number"}
 
@@ -35,15 +35,18 @@ class Key:
 
 def tables(page: str) -> str:
     """Give the page with every table written anew."""
-    return PLACE.sub(lambda place: place[1] + table(place[2]) + place[3], page)
+    return PLACE.sub(lambda place: place[1] + table(place[2], place[3]) + place[4], page)
 
 
-def table(kind: str) -> str:
-    """Give the table of one kind, or of the metadata that all kinds share."""
+def table(kind: str, of_type: str | None = None) -> str:
+    """Give the table of one kind, or of one type of it."""
     schema = json.loads((REPOSITORY / "schemas" / f"{kind.lower()}.schema.json").read_text(encoding="utf-8"))
     definitions: Mapping[str, Schema] = schema["$defs"]
     found: dict[str, Key] = {}
-    collect(schema["properties"]["spec"], definitions, "", found)
+    spec = schema["properties"]["spec"]
+    if of_type is not None:
+        spec = next(one for one in branches(spec, definitions) if one["properties"]["type"].get("const") == of_type)
+    collect(spec, definitions, "", found)
     rows = "".join(
         f"| `{path}` | {' or '.join(key.forms)} | {key.default} | {key.meaning} |\n" for path, key in found.items()
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reconciler.core.reads import Files
+    from reconciler.sources.columns import Declared
     from reconciler.sources.tables import FileTable
 
 
@@ -51,8 +52,9 @@ def open_files(reads: Files, name: str, roots: Sequence[Path], limits: Limits) -
 
     Memberships that cannot be read stop only those segments that need them.
     """
-    place = places.find(reads.profiles.path, roots[0], roots[1:])
-    profiles = None if place.parquet else csv_table(reads.profiles, place)
+    found = _find(reads.profiles, roots)
+    place = found if isinstance(found, Place) else found.place
+    profiles = None if isinstance(found, Place) else found
     kept = _find_memberships(reads, name, roots)
     with ExitStack() as undo:
         piped = any(isinstance(table, Table) and table.piped for table in (profiles, kept))
@@ -74,13 +76,22 @@ def make_spool(undo: ExitStack) -> Path:
     return spool
 
 
+def _find(declared: Declared, roots: Sequence[Path]) -> FileTable | Place:
+    """Find the files of a table: CSV as a table, Parquet as the place of one. Raises SourceError."""
+    chosen = places.dated(declared.path, roots[0], roots[1:])
+    if chosen is not None:
+        place = places.find(f"{declared.path.rstrip('/')}/{chosen.folder}", roots[0], roots[1:])
+        return replace(csv_table(chosen.declared(declared), place), note=chosen.note)
+    place = places.find(declared.path, roots[0], roots[1:])
+    return place if place.parquet else csv_table(declared, place)
+
+
 def _find_memberships(reads: Files, name: str, roots: Sequence[Path]) -> FileTable | Place | SourceError:
     """Find the memberships: CSV as a table, Parquet as the place of one, or why there are none."""
     if reads.memberships is None:
         return SourceError(f"the source {name} keeps no memberships; declare them, or give the segment a where")
     try:
-        place = places.find(reads.memberships.path, roots[0], roots[1:])
-        return place if place.parquet else csv_table(reads.memberships, place)
+        return _find(reads.memberships, roots)
     except SourceError as error:
         return error
 

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.core.errors import SourceError
+from reconciler.sources import exported
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+
+    from reconciler.sources.exported import Dated
 
 CSV = (".csv", ".csv.gz", ".tsv", ".txt")
 PARQUET = (".parquet", ".parq")
@@ -92,6 +95,23 @@ def find(label: str, root: Path, roots: Sequence[Path] = ()) -> Place:
     except (ValueError, RuntimeError):  # a NUL in the path; links that lead in a circle
         raise SourceError(f"{label}: is not a path to a file") from None
     return Place(label, stamps, _parquet(label, found), (root, *roots))
+
+
+def dated(label: str, root: Path, roots: Sequence[Path] = ()) -> Dated | None:
+    """Choose among the dated folders that Customer Insights wrote; None: there is none. Raises SourceError."""
+    path = root / label
+    try:
+        if not path.is_dir() or not exported.dated([entry.name for entry in path.iterdir() if entry.is_dir()]):
+            return None
+        _inside(path.resolve(), tuple(folder.resolve() for folder in (root, *roots)), label)
+        names = [entry.relative_to(path).as_posix() for entry in path.rglob("*") if entry.is_file()]
+        return exported.newest(label, path.resolve().name, names, lambda name: _bytes(path / name))
+    except OSError as error:
+        raise SourceError(f"{label}: cannot be read: {error.strerror or 'not a path'}") from None
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 def _named(label: str, root: Path, inside: Sequence[Path]) -> list[Path]:

@@ -29,7 +29,8 @@ class FileTable(Table):
     """A table in CSV or Parquet files.
 
     `held` has, for CSV, the header's cells, of which the unnamed are not columns; `called` is Python's name of the
-    encoding, `ends` the line end of each file; `odd`: the engine would not find it by itself.
+    encoding, `ends` the line end of each file; `odd`: the engine would not find it by itself. `note` is for
+    the record of a run.
     """
 
     place: Place
@@ -40,6 +41,7 @@ class FileTable(Table):
     called: str = "utf-8"
     ends: tuple[str, ...] = ()
     odd: bool = False
+    note: str = ""
 
     @property
     def label(self) -> str:
@@ -93,7 +95,7 @@ class FileTable(Table):
 
     def snapshot(self) -> str:
         """Say how many files and bytes there are, and when the last was written."""
-        return self.place.told()
+        return self.place.told() + self.note
 
     def _csv_sql(self, paths: Sequence[str], encoding: str, *, header: bool) -> str:
         """Write one scan for the files of each line end: the engine takes one for all that it reads together."""

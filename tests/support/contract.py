@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import json
 from contextlib import closing, contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 
@@ -134,4 +135,39 @@ def from_csv(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.Sou
         yield source
 
 
-LOADERS: dict[str, Loader] = {"csv": from_csv, "parquet": from_parquet}
+def exported(folder: Path, table_: str, at: str, columns: Mapping[str, str], rows: Rows, parts: int = 3) -> None:
+    """Write a table below a folder as Customer Insights exports it, and its model.json."""
+    home = folder / table_ / at
+    home.mkdir(parents=True, exist_ok=True)
+    partitions = []
+    for part in range(parts):
+        name = f"{table_}_{part + 1}.csv"
+        with (home / name).open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows(rows[part::parts])
+        location = f"https://contoso.blob.core.windows.net/insights/Export%201/{table_}/{at}/{name}"
+        settings = {"$type": "CsvFormatSettings", "columnHeaders": False, "delimiter": ",", "encoding": "UTF-8"}
+        partitions.append({"name": f"{part + 1}", "location": location, "fileFormatSettings": settings})
+    attributes = [{"name": name, "dataType": MODELLED.get(of, "string")} for name, of in columns.items()]
+    entity = {"$type": "LocalEntity", "name": table_, "attributes": attributes, "partitions": partitions}
+    path = folder / "model.json"
+    model: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"name": "export", "entities": []}
+    model["entities"] = [*(one for one in model["entities"] if one["name"] != table_), entity]
+    path.write_text(json.dumps(model))
+
+
+MODELLED = {"INTEGER": "int64", "DOUBLE": "double", "BOOLEAN": "boolean", "DATE": "date", "TIMESTAMP": "dateTime"}
+"""The types of a model.json, by the engine's."""
+
+
+@contextmanager
+def from_export(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.Source]:  # noqa: ARG001  # a Loader
+    """Read folders that Customer Insights writes."""
+    exported(folder, "Customer", "2026/11/02/0600", COLUMNS, PROFILES)
+    exported(folder, "Memberships", "2026/11/02/0600", MEMBERSHIPS, HELD)
+    profiles = ProfileTable("Customer", "id", types={"spent": "decimal(12,2)"})
+    reads = Files(profiles, MembershipTable("Memberships", "id", "segment"))
+    with closing(FilesSource(Source("world", reads), folder, threads=2)) as source:
+        yield source
+
+
+LOADERS: dict[str, Loader] = {"csv": from_csv, "parquet": from_parquet, "export": from_export}

@@ -82,3 +82,15 @@ def test_peers_are_measured_in_one_table_with_the_requests_that_each_sent(reposi
     assert [row[3] for row in ours] == ["7", "0", "1"] * 2, "the lists, a probe and three batches; nothing; one batch"
     theirs = [row for row in rows if row[0] == "bare script"]
     assert [row[2] for row in theirs] == ["4", "0", "1"] * 2
+
+
+def test_a_big_table_is_measured_beside_the_bare_query(repository: Path) -> None:
+    asked = ("--profiles", "3000", "--members", "200", "--repetitions", "1")
+    command = [sys.executable, "-m", "benchmarks.large_runs", *asked]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    rows = [re.split(r"  +", line.strip()) for line in done.stdout.splitlines()[1:5]]
+    steps = ["first apply, no limit", "bare query", "apply, unchanged", "plan, unchanged"]
+    assert [row[:2] for row in rows] == [["3,000", step] for step in steps]
+    assert [len(row) for row in rows] == [6] * 4
+    assert "3,000 profiles: unchanged apply" in done.stdout

@@ -77,10 +77,15 @@ class Turns:
         return told
 
     def marks(self, exports: Iterable[Export]) -> Mapping[str, str]:
-        """Give the marks of those exports that a schedule may run, when this is going to be carried out."""
+        """Give the marks of those exports that a schedule runs, when this is going to be carried out.
+
+        A mark reads the source once more, whole. So a run by hand makes none of an export that has no times of its own:
+        should a schedule run it all the same, its first run looks at everything, and leaves a mark for the next.
+        """
         if not self._request.keep:
             return {}
-        scheduled = (export for export in exports if "schedule" in export.triggers)
+        asked = self._request.trigger == "schedule"
+        scheduled = (e for e in exports if "schedule" in e.triggers and (asked or e.schedule is not None))
         return {export.name: mark for export in scheduled if (mark := self.mark(export))}
 
     def mark(self, export: Export) -> str:

@@ -44,9 +44,11 @@ def measured(command: Sequence[str], environ: Mapping[str, str] | None = None) -
     `environ` is this process's own, unless it is given.
 
     The peak is that of the process alone. Linux begins it at the size of who started it, so this one stays small: it
-    streams the people and keeps nothing.
+    streams the people and keeps nothing. Modules are kept compiled, as they are where pip installed them: this
+    repository's would be compiled by each run anew where the environment forbids to keep them.
     """
     known = {**(os.environ if environ is None else environ), "AUTOPILOT_API_KEY": KEY}
+    known.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryFile() as told:
         began = time.perf_counter()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=told, stderr=told, env=known)

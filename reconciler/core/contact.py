@@ -6,7 +6,7 @@ import json
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reconciler.core.values import converter
+from reconciler.core.values import converter, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,16 +38,17 @@ def composer(
     after = _joined((group, leaves) for name, group, leaves in ordered if name > "Email")
 
     whole = "{" + ",".join([*_slots(before), '"Email":%s', *_slots(after)]) + "}"
-    columns = [(leaf.column, leaf.convert) for _, leaves in (*before, *after) for leaf in leaves]
+    columns = [(leaf.column, leaf.convert, leaf.convert is text) for _, leaves in (*before, *after) for leaf in leaves]
     place = sum(len(leaves) for _, leaves in before)
 
     def compose(address: str, values: Sequence[object]) -> bytes:
         texts = []
-        for column, convert in columns:
+        for column, convert, plain in columns:
             value = values[column]
             if not value or (type(value) is str and value.isspace()):
                 return sparse(address, values)
-            texts.append(convert(value))
+            # What `text` does, without the call.
+            texts.append(encode_basestring(value) if plain and type(value) is str else convert(value))
         texts.insert(place, encode_basestring(address))
         return (whole % tuple(texts)).encode()
 

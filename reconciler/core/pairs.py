@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,11 +20,16 @@ def pair(keys: Iterable[bytes], recorded: Iterator[Claim]) -> Iterator[tuple[byt
         while claim is not None and claim.key < key:
             other, claims, claim = _run(claim, recorded)
             yield other, claims
-        if claim is not None and claim.key == key:
-            _, claims, claim = _run(claim, recorded)
-            yield key, claims
-        else:
+        if claim is None or claim.key != key:
             yield key, NOTHING
+            continue
+        following = next(recorded, None)
+        if following is None or following.key != key:  # the hot path of every plan: one claim
+            yield key, (claim,)
+            claim = following
+        else:
+            _, claims, claim = _run(claim, chain((following,), recorded))
+            yield key, claims
     while claim is not None:
         other, claims, claim = _run(claim, recorded)
         yield other, claims

@@ -51,6 +51,8 @@ def text(value: object) -> str:
 
 def whole(value: object) -> str:
     """Give a whole number; text may have blanks around it and thousands separators, as `60,000 ` has."""
+    if type(value) is int and -SAFE <= value <= SAFE:
+        return str(value)
     if type(value) is str and len(value) < 16 and value.isascii() and value.isdecimal():  # noqa: PLR2004  # below SAFE
         return str(int(value))
     match value:

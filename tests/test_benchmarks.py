@@ -92,5 +92,5 @@ def test_a_big_table_is_measured_beside_the_bare_query(repository: Path) -> None
     rows = [re.split(r"  +", line.strip()) for line in done.stdout.splitlines()[1:5]]
     steps = ["first apply, no limit", "bare query", "apply, unchanged", "plan, unchanged"]
     assert [row[:2] for row in rows] == [["3,000", step] for step in steps]
-    assert [len(row) for row in rows] == [6] * 4
+    assert [len(row) for row in rows] == [7] * 4
     assert "3,000 profiles: unchanged apply" in done.stdout

@@ -13,7 +13,11 @@ import requests
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+CHUNK = 64 * 1024
+TOLD = 64 * 1024
+"""Bytes of a refusal that are read for its reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +38,35 @@ class Doubt:
     final: bool = False
 
 
-def parsed(status: int, headers: Mapping[str, str], body: bytes | None) -> Answer | Doubt:
-    """Judge a 2xx: an empty body is an answer only where it says so, or it may have been cut short."""
+def body_of(response: requests.Response, limit: int) -> bytes | None:
+    """Read the body, or up to its limit; None when a 2xx is larger. A whole body keeps the connection alive."""
+    parts, size = [], 0
+    try:
+        for part in response.raw.stream(CHUNK, decode_content=True):
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                return None
+            if size > TOLD and not response.ok:
+                break
+    finally:
+        response.raw.close()
+    return b"".join(parts)
+
+
+def parsed(
+    status: int, headers: Mapping[str, str], body: bytes | None, fraction: Callable[[str], object] = float
+) -> Answer | Doubt:
+    """Judge a 2xx: an empty body is an answer only where it says so, or it may have been cut short.
+
+    `fraction` reads a number that has a point or an exponent.
+    """
     if body is None:
         return Doubt(f"{status} with a body that is too large")
     if not body and (status == HTTPStatus.NO_CONTENT or headers.get("Content-Length") == "0"):
         return Answer(status, None)
     try:
-        return Answer(status, json.loads(body))
+        return Answer(status, json.loads(body, parse_float=fraction))
     except (ValueError, RecursionError):
         return Doubt(f"{status} with a body that is not JSON")
 

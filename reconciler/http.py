@@ -14,13 +14,13 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from reconciler.answers import Answer, Doubt, fault, parsed, reason, unable
+from reconciler.answers import Answer, Doubt, body_of, fault, parsed, reason, unable
 from reconciler.core.errors import DestinationError, Down, NotFound, Refused, Stopped, Unauthorized, Unavailable
 from reconciler.redaction import redact
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from reconciler.core.ports import Clock
     from reconciler.pace import Pace
@@ -28,17 +28,13 @@ if TYPE_CHECKING:
 LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 """Statuses below 500 that may pass later."""
 
-CHUNK = 64 * 1024
-TOLD = 64 * 1024
-"""Bytes of a refusal that are read for its reason."""
-
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How long, how often and how much: seconds, attempts, bytes, connections.
 
     `read` is twice what the slowest call was recorded at. `patience` bounds what a Retry-After may ask for. After
-    `give_up` requests in a row without a usable answer nothing more is sent.
+    `give_up` requests in a row without a usable answer nothing more is sent. `fraction` reads a number with a point.
     """
 
     retries: int = 5
@@ -50,6 +46,7 @@ class Policy:
     patience: float = 120.0
     give_up: int = 5
     connections: int = 16
+    fraction: Callable[[str], object] = float
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +115,22 @@ class Outlet:
         self._adapter.close()
 
     def request(
-        self, method: str, pattern: str, ids: Sequence[str] = (), *, body: bytes | None = None, repeatable: bool = True
+        self,
+        method: str,
+        pattern: str,
+        ids: Sequence[str] = (),
+        *,
+        query: str = "",
+        body: bytes | None = None,
+        repeatable: bool = True,
     ) -> Answer:
         """Send one request until there is an answer, and give it.
 
-        Each `{id}` of `pattern` stands for one of `ids`, in whatever characters; `body` is JSON. Raises Unauthorized,
-        after which nothing more is sent, NotFound, Refused; Unavailable when the retries are used up, or at the first
-        doubt if it is not `repeatable`.
+        Each `{id}` of `pattern` stands for one of `ids`, in whatever characters; `query` begins with `?`, is encoded,
+        and is never shown; `body` is JSON. Raises Unauthorized, after which nothing more is sent, NotFound, Refused;
+        Unavailable when the retries are used up, or at the first doubt if it is not `repeatable`.
         """
-        call = self._call(method, pattern, ids, body)
+        call = self._call(method, pattern, ids, query, body)
         attempt = 0
         while isinstance(outcome := self._tried(call, tried=attempt > 0), Doubt):
             if outcome.final or not repeatable or attempt >= self._policy.retries:
@@ -142,13 +146,13 @@ class Outlet:
         """Give what the server said of itself as one line that may be shown: it may repeat the key."""
         return redact(said, secrets=self._secrets, sent=None)
 
-    def _call(self, method: str, pattern: str, ids: Sequence[str], body: bytes | None) -> Call:
+    def _call(self, method: str, pattern: str, ids: Sequence[str], query: str, body: bytes | None) -> Call:
         path = pattern
         for each in ids:
             path = path.replace("{id}", _segment(each, f"{method} {pattern} at {self._host}"), 1)
         prepared = requests.PreparedRequest()
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
-        prepared.prepare(method=method, url=self._base + path, headers=headers, data=body)
+        prepared.prepare(method=method, url=self._base + path + query, headers=headers, data=body)
         return Call(method, pattern, prepared, body, ids)
 
     def _tried(self, call: Call, *, tried: bool) -> Answer | Doubt:
@@ -165,12 +169,12 @@ class Outlet:
             response = self._adapter.send(
                 call.prepared, stream=True, timeout=(connect, read), verify=self._verify, proxies=self._proxies
             )
-            body = _read(response, self._policy.body)
+            body = body_of(response, self._policy.body)
         except (OSError, HTTPError, ValueError) as error:  # ValueError: a chunk of negative size
             return fault(error, connect, read)
         status = response.status_code
         if status in range(200, 300):
-            return parsed(status, response.headers, body)
+            return parsed(status, response.headers, body, self._policy.fraction)
         if status in LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return unable(status, response.headers, self._clock.now(), self._policy.patience)
         self._settle(answered=True)
@@ -232,19 +236,3 @@ def _segment(each: str, where: str) -> str:
     if encoded in {"", ".", ".."}:
         raise NotFound(f"{where}: the id cannot be asked for", status=404, reason="the id cannot be asked for")
     return encoded
-
-
-def _read(response: requests.Response, limit: int) -> bytes | None:
-    """Read the body, or up to its limit; None when a 2xx is larger. A whole body keeps the connection alive."""
-    parts, size = [], 0
-    try:
-        for part in response.raw.stream(CHUNK, decode_content=True):
-            parts.append(part)
-            size += len(part)
-            if size > limit:
-                return None
-            if size > TOLD and not response.ok:
-                break
-    finally:
-        response.raw.close()
-    return b"".join(parts)

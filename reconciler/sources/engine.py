@@ -57,7 +57,8 @@ class Limits:
 class Engine:
     """Runs SELECTs over `files`, and over files in `folders`, which end in '/'. Every method raises duckdb.Error.
 
-    A statement that spent more than its time in the engine raises duckdb.InterruptException.
+    A statement that spent more than its time in the engine raises duckdb.InterruptException. `cuts` end the pipes that
+    it may be waiting for: the engine cannot be interrupted while it waits for a byte.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Engine:
             config["threads"] = limits.threads
         self._connection = duckdb.connect(":memory:", config=config)
         self._timeout = limits.timeout
+        self.cuts: list[Callable[[], None]] = []
         self._connection.execute(f"SET allowed_paths = [{', '.join(map(kinds.literal, files))}]")
         self._connection.execute(f"SET allowed_directories = [{', '.join(map(kinds.literal, folders))}]")
         for lock in _LOCKS:
@@ -100,7 +102,7 @@ class Engine:
             if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
                 raise duckdb.PermissionException("one SELECT at a time and nothing else")
             with ThreadPoolExecutor(1, "engine") as worker:
-                watch = _Watch(cursor, worker, self._timeout)
+                watch = _Watch(cursor, worker, self._timeout, self.cuts)
                 watch.run(lambda: cursor.execute(statements[0]))
                 yield cursor, watch
         finally:
@@ -114,10 +116,17 @@ class _Watch:
     woken by a signal or by the clock, and then interrupts the engine.
     """
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, worker: ThreadPoolExecutor, seconds: float) -> None:
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        worker: ThreadPoolExecutor,
+        seconds: float,
+        cuts: Sequence[Callable[[], None]],
+    ) -> None:
         self._cursor = cursor
         self._worker = worker
         self._left = seconds
+        self._cuts = cuts
 
     def run(self, work: Callable[[], Result]) -> Result:
         """Run one piece of the statement. Raises duckdb.Error, of which InterruptException when the time is up."""
@@ -127,6 +136,8 @@ class _Watch:
             wait([future], max(0.0, self._left))
         finally:
             self._left -= time.monotonic() - began
+            for cut in () if future.done() else tuple(self._cuts):
+                cut()
             while not future.done():
                 self._cursor.interrupt()  # again and again: one that comes before the engine has begun is lost
                 wait([future], _AGAIN)

@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 
 SOURCES = {
     "files": "reconciler.sources.files:open_source",
+    "dataverse": "reconciler.sources.dataverse:open_source",
 }
+LIBRARIES = {"azure"}
+"""Of the kinds of source that need an extra, which is called as the kind is."""
 DESTINATIONS = {"autopilot": "reconciler.destinations.autopilot:open_autopilot"}
 WIRES = {"autopilot": "reconciler.destinations.autopilot_wire:AutopilotWire"}
 
@@ -120,7 +123,13 @@ class Workshop(Doors):
             secret=lambda ref: resolve(ref, self.root, self.environ, f"secret of the source {source.name}"),
             stop=self._halted,
         )
-        opened: Source = _named(SOURCES, source.type)(source, around)
+        try:
+            opened: Source = _named(SOURCES, source.type)(source, around)
+        except ModuleNotFoundError as error:
+            if (error.name or "").split(".")[0] not in LIBRARIES:
+                raise
+            extra = f"pip install 'reconciler[{source.type}]'"
+            raise SourceError(f"{source.name}: sources of the type {source.type} need a library: {extra}") from None
         return opened
 
     def wire(self, connection: Connection) -> Wire:

@@ -176,7 +176,8 @@ class TabledSource:
                     used.append(opened.memberships)
                     held = self._membership_columns()
                     members = frozenset(segment.member for segment in segments if segment.member is not None)
-                    needs = Reading(opened.engine, frozenset(held), members, opened.spool)
+                    asked = members if profiles else frozenset[str]()  # without profiles, every name is wanted
+                    needs = Reading(opened.engine, frozenset(held), asked, opened.spool)
                     names["memberships"] = reading.enter_context(opened.memberships.reading(needs))
                     names["member_id"], names["member_segment"] = map(kinds.name, held)
                 yield Tables(**names)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
+from support import dataverse
 
 from reconciler.core.model import Segment, Source
 from reconciler.core.reads import Files, MembershipTable, ProfileTable
@@ -170,4 +171,57 @@ def from_export(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.
         yield source
 
 
-LOADERS: dict[str, Loader] = {"csv": from_csv, "parquet": from_parquet, "export": from_export}
+@contextmanager
+def from_dataverse(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.Source]:  # noqa: ARG001  # a Loader
+    """Read a stand-in for Dataverse, in pages of 90 rows."""
+    profiles = dataverse.Table("msdynci_customerprofile", {f"msdynci_{name}": of for name, of in ATTRIBUTES.items()})
+    profiles.rows += [
+        {f"msdynci_{name}": _sent(value) for name, value in zip(COLUMNS, row, strict=True)} for row in PROFILES
+    ]
+    world = dataverse.World({"msdynci_customerprofiles": profiles, "msdynci_segmentmemberships": _listed()}, cap=90)
+    with dataverse.serving(world, folder), closing(dataverse.opened(world, folder, id="ID")) as source:
+        yield source
+
+
+ATTRIBUTES: dataverse.Attributes = {
+    "id": ("String", None),
+    "email": ("String", None),
+    "first": ("String", None),
+    "last": ("Memo", None),
+    "income": ("Integer", None),
+    "score": ("Double", None),
+    "spent": ("Decimal", 2),
+    "agreed": ("Boolean", None),
+    "born": ("DateTime", {"Value": "DateOnly"}),
+    "seen": ("DateTime", {"Value": "UserLocal"}),
+}
+
+
+def _sent(value: object) -> object:
+    """Give a value as JSON has it."""
+    match value:
+        case dt.datetime():
+            return f"{value.isoformat()}Z"
+        case dt.date():
+            return value.isoformat()
+        case Decimal():
+            return float(value)
+    return value
+
+
+def _listed() -> dataverse.Table:
+    """Put the names that an id is held under into one text, as Customer Insights does."""
+    names: dict[object, list[str]] = {}
+    for number, name in HELD:
+        names.setdefault(number, []).append(f'"{name}"')
+    rows = [{"msdynci_customerid": number, "msdynci_segments": ",".join(of)} for number, of in names.items()]
+    attributes: dataverse.Attributes = {"msdynci_customerid": ("String", None), "msdynci_segments": ("Memo", None)}
+    return dataverse.Table("msdynci_segmentmembership", attributes, rows)
+
+
+LOADERS: dict[str, Loader] = {
+    "csv": from_csv,
+    "parquet": from_parquet,
+    "export": from_export,
+    "dataverse": from_dataverse,
+}

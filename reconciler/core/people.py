@@ -54,7 +54,10 @@ def wanted_columns(export: Export) -> tuple[str, ...]:
 
 
 class Judge:
-    """Judges the profiles of one export. `limit` is how many people may be sent: reading stops one beyond it."""
+    """Judges the profiles of one export, once. `limit` is how many people may be sent: reading stops beyond it.
+
+    Profiles come in chunks, as they are read: of one export alone, or of many that are read together.
+    """
 
     def __init__(  # each is one thing that it needs, and all are plain
         self,
@@ -73,32 +76,43 @@ class Judge:
         self._segments = len(export.segments)
         self._addresses, self._person, self._content = addresses, digests.person, digests.content
         self._suppressed, self._limit, self._keep = suppressed, limit, keep
+        self._people: dict[bytes, Person] = {}
+        self._refused: set[bytes] = set()
+        self._excluded = dict.fromkeys(EXCLUSIONS, 0)
+        self._masks: dict[int, int] = {}
+        self._wrong: dict[str, int] = {}
+        self._cut = False
 
     def gather(self, chunks: Iterable[Sequence[Row]]) -> Gathered:
         """Read profiles until the end, or until one person more than the limit."""
-        people: dict[bytes, Person] = {}
-        refused: set[bytes] = set()
-        excluded = dict.fromkeys(EXCLUSIONS, 0)
-        masks: dict[int, int] = {}
-        wrong: dict[str, int] = {}
-        cut = False
         for chunk in chunks:
-            for row in chunk:
-                mask: int = row[1]  # type: ignore[assignment]  # a Row starts with the id as text, and the mask
-                masks[mask] = masks.get(mask, 0) + 1
-                reason = self._judge(row, mask, people, refused)
-                if reason is not None:
-                    excluded[reason] += 1
-                    if reason == "invalid_value":
-                        self._blame(row, wrong)
-            if len(people) > self._limit and len(people.keys() - refused) > self._limit:
-                cut = True
+            if not self.feed(chunk):
                 break
-        for key in refused & people.keys():
+        return self.finish()
+
+    def feed(self, chunk: Sequence[Row]) -> bool:
+        """Take profiles; False: no more are wanted, because there are more people than may be sent."""
+        people, refused, masks, excluded = self._people, self._refused, self._masks, self._excluded
+        for row in chunk:
+            mask: int = row[1]  # type: ignore[assignment]  # a Row starts with the id as text, and the mask
+            masks[mask] = masks.get(mask, 0) + 1
+            reason = self._judge(row, mask, people, refused)
+            if reason is not None:
+                excluded[reason] += 1
+                if reason == "invalid_value":
+                    self._blame(row, self._wrong)
+        self._cut = len(people) > self._limit and len(people.keys() - refused) > self._limit
+        return not self._cut
+
+    def finish(self) -> Gathered:
+        """Give what came of the profiles that were taken; none may follow."""
+        people = self._people
+        for key in self._refused & people.keys():
             del people[key]
-            excluded["no_consent"] += 1
-        sizes = tuple(sum(n for mask, n in masks.items() if mask >> i & 1) for i in range(self._segments))
-        return Gathered(people, excluded, sizes, wrong, cut)
+            self._excluded["no_consent"] += 1
+        counted = self._masks.items()
+        sizes = tuple(sum(n for mask, n in counted if mask >> i & 1) for i in range(self._segments))
+        return Gathered(people, self._excluded, sizes, self._wrong, self._cut)
 
     def _judge(self, row: Row, mask: int, people: dict[bytes, Person], refused: set[bytes]) -> str | None:  # noqa: PLR0911  # a reason each
         """Take one profile, or give the reason why not. The hot path of every run: one call for each profile."""

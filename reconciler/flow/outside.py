@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.core.shards import WHOLE, Shard
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -37,7 +39,8 @@ class Outside:
 class Request:
     """What a run was asked to do: which exports, for which trigger, and whether contacts are kept to be pushed.
 
-    `allowances` has the safety rules that may be broken once; `refresh`: Autopilot is looked at first.
+    `allowances` has the safety rules that may be broken once; `refresh`: Autopilot is looked at first. Connections that
+    are not in `shard` are left to others, as they are.
     """
 
     exports: tuple[str, ...] = ()
@@ -45,3 +48,4 @@ class Request:
     keep: bool = False
     allowances: tuple[Allowance, ...] = ()
     refresh: bool = False
+    shard: Shard = WHOLE

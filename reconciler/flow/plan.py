@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.errors import ReconcilerError
 from reconciler.core.plan import Action, Counts, ExportPlan, Plan, Reason
-from reconciler.core.planning import Bench, Findings, judged
+from reconciler.core.planning import Bench, judged
 from reconciler.core.precedence import yields
 from reconciler.core.roster import Mode, roster
-from reconciler.flow.reading import Library
+from reconciler.flow.reading import Library, Task
 from reconciler.flow.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence, Sized
 
     from reconciler.core.digest import Digests
     from reconciler.core.model import Connection, Declarations, Export
-    from reconciler.core.planning import Judged
+    from reconciler.core.planning import Findings, Judged
     from reconciler.core.precedence import Yields
+    from reconciler.core.record import RecordedExport
     from reconciler.core.roster import Roster
     from reconciler.flow.outside import Outside, Request
     from reconciler.flow.overlay import Record
+
+    Recorded = Mapping[str, Sequence[RecordedExport]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +43,46 @@ class Prepared:
     marks: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One connection before anybody is read: which of its exports run, and what is to be read for them, by number."""
+
+    connection: Connection | None
+    name: str
+    recorded_name: str
+    roster: Roster
+    yields: Mapping[int, Yields]
+    tasks: Mapping[int, Task]
+    marks: Mapping[str, str]
+
+
 def prepare(
     declarations: Declarations, ledger: Record, outside: Outside, digests: Digests, request: Request
 ) -> tuple[Plan, tuple[Prepared, ...]]:
-    """Read, merge and judge every connection. Raises ReconcilerError for a name that nothing has."""
-    recorded = {name: [r.name for r in ledger.exports(name)] for name in ledger.connections()}
+    """Read, merge and judge every connection of the shard. Raises ReconcilerError for a name that nothing has.
+
+    Which exports run is found out for all of them before anybody is read, so that many are read in one scan.
+    """
+    mine = request.shard.recorded(declarations.connections)
+    recorded = {name: ledger.exports(name) for name in ledger.connections() if mine(name)}
     _check_names(declarations, recorded, request)
-    prepared = []
+    names = {name: old for name, old in recorded_names(declarations, recorded).items() if mine(name)}
+    exports: dict[str | None, list[Export]] = {}
+    for export in declarations.exports.values():
+        exports.setdefault(export.connection, []).append(export)
     with Library(declarations, outside, digests, ledger.suppressed()) as library:
         turns = Turns(declarations, ledger, outside, request, library)
-        for name, old in sorted(recorded_names(declarations, recorded).items()):
-            prepared.append(_prepare(name, old, declarations, ledger, turns, request))
-    idle = tuple(_detached(e) for e in declarations.exports.values() if e.connection is None)
-    return Plan(tuple(p.judged.plan for p in prepared), idle), tuple(prepared)
+        parts = [
+            _part(name, old, declarations, exports, recorded.get(old, ()), turns) for name, old in sorted(names.items())
+        ]
+        found = iter(library.read([task for part in parts for task in part.tasks.values()]))
+    prepared = tuple(_prepared(part, dict(zip(part.tasks, found, strict=False)), turns) for part in parts)
+    idle = tuple(_detached(e) for e in exports.get(None, ()))
+    return Plan(tuple(p.judged.plan for p in prepared), idle), prepared
 
 
-def _check_names(declarations: Declarations, recorded: Mapping[str, list[str]], request: Request) -> None:
-    known = {*declarations.exports, *(name for names in recorded.values() for name in names)}
+def _check_names(declarations: Declarations, recorded: Recorded, request: Request) -> None:
+    known = {*declarations.exports, *(export.name for exports in recorded.values() for export in exports)}
     asked = [("export", name) for name in request.exports] + [("allow", one.export) for one in request.allowances]
     for option, name in asked:
         if name not in known:
@@ -65,7 +91,7 @@ def _check_names(declarations: Declarations, recorded: Mapping[str, list[str]], 
             raise ReconcilerError(f'--{option}: there is no export "{name}"{hint}')
 
 
-def recorded_names(declarations: Declarations, recorded: Mapping[str, list[str]]) -> dict[str, str]:
+def recorded_names(declarations: Declarations, recorded: Mapping[str, Sized]) -> dict[str, str]:
     """Give each connection that has exports, declared or recorded, with the name that the ledger knows it by."""
     used = {e.connection for e in declarations.exports.values()}
     names: dict[str, str] = {}
@@ -77,36 +103,46 @@ def recorded_names(declarations: Declarations, recorded: Mapping[str, list[str]]
     return names | {name: name for name, exports in recorded.items() if exports and name not in renamed}
 
 
-def _prepare(  # each is one side of the comparison
-    name: str, old: str, declarations: Declarations, ledger: Record, turns: Turns, request: Request
-) -> Prepared:
-    connection = declarations.connections.get(name)
-    exports = [e for e in declarations.exports.values() if e.connection == name] if connection else []
-    detached = {n for e in declarations.exports.values() if e.connection is None for n in (e.name, e.previous_name)}
-    recorded = ledger.exports(old)
+def _part(  # each is one side of the comparison
+    name: str,
+    old: str,
+    declarations: Declarations,
+    by_connection: Mapping[str | None, list[Export]],
+    recorded: Sequence[RecordedExport],
+    turns: Turns,
+) -> _Part:
+    connection, request, library = declarations.connections.get(name), turns.request, turns.library
+    exports = by_connection.get(name, []) if connection else []
+    detached = {n for e in by_connection.get(None, ()) for n in (e.name, e.previous_name)}
     asked = set(request.exports)
     held = {r.name: "not asked for" for r in recorded if asked and r.name not in asked}
-    held |= {name: "detached" for name in detached if name is not None}
-    idle, library = _idle(exports, request), turns.library
+    held |= {r.name: "detached" for r in recorded if r.name in detached}
+    idle = _idle(exports, request)
     idle |= turns.waiting([e for e in exports if e.name not in idle], old)
     looked_at = [e for e in exports if e.name not in idle]
     idle |= turns.unchanged(looked_at, old)
-    rolled = roster(exports, declarations.segments, recorded, ledger.lists(old), idle, held)
+    rolled = roster(exports, declarations.segments, recorded, turns.ledger.lists(old), idle, held)
     left = _yields(rolled, connection, library)
+    tasks = _tasks(rolled, connection, _kept(rolled, left, request))
+    return _Part(connection, name, old, rolled, left, tasks, turns.marks(looked_at))
+
+
+def _prepared(part: _Part, findings: Mapping[int, Findings], turns: Turns) -> Prepared:
+    ledger, old, digests = turns.ledger, part.recorded_name, turns.library.digests
     bench = Bench(
-        name=name,
-        connection=connection,
-        roster=rolled,
-        findings=_findings(rolled, connection, library, _kept(rolled, left, request)),
+        name=part.name,
+        connection=part.connection,
+        roster=part.roster,
+        findings=findings,
         claims=lambda: ledger.claims(old),
         foreign=ledger.foreign(old),
         bulk_lists=ledger.bulk_lists(old),
-        keyed=library.digests.lasting,
-        yields=left,
-        content=library.digests.content,
-        allowances=request.allowances,
+        keyed=digests.lasting,
+        yields=part.yields,
+        content=digests.content,
+        allowances=turns.request.allowances,
     )
-    return Prepared(connection, name, old, judged(bench), turns.marks(looked_at))
+    return Prepared(part.connection, part.name, old, judged(bench), part.marks)
 
 
 def _yields(rolled: Roster, connection: Connection | None, library: Library) -> dict[int, Yields]:
@@ -123,13 +159,11 @@ def _kept(rolled: Roster, left: Mapping[int, Yields], request: Request) -> froze
     return frozenset(left).union(*left.values())
 
 
-def _findings(
-    rolled: Roster, connection: Connection | None, library: Library, kept: frozenset[int]
-) -> dict[int, Findings]:
+def _tasks(rolled: Roster, connection: Connection | None, kept: frozenset[int]) -> dict[int, Task]:
     if connection is None:
         return {}
     return {
-        entry.number: library.find(entry.export, connection, keep=entry.number in kept)
+        entry.number: Task(entry.export, connection, keep=entry.number in kept)
         for entry in rolled.entries
         if entry.mode is Mode.RUN and entry.export is not None
     }

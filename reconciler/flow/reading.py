@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from reconciler.core.digest import SIZE
@@ -11,17 +12,28 @@ from reconciler.core.errors import ReconcilerError, SourceError
 from reconciler.core.model import CEILING
 from reconciler.core.people import Judge, wanted_columns
 from reconciler.core.planning import Findings
+from reconciler.core.scans import Fan, Wanted, batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from reconciler.core.digest import Digests
-    from reconciler.core.model import Connection, Declarations, Export, FieldMatch
+    from reconciler.core.model import Connection, Declarations, Export, FieldMatch, Segment
+    from reconciler.core.people import Gathered
     from reconciler.core.ports import Source
     from reconciler.flow.outside import Outside
 
 
 _DIGEST = re.compile(rf"[0-9a-fA-F]{{{2 * SIZE}}}")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One export to be read, for one connection. `keep`: its contacts are kept, not their digests alone."""
+
+    export: Export
+    connection: Connection
+    keep: bool
 
 
 class Library:
@@ -48,29 +60,78 @@ class Library:
 
     def find(self, export: Export, connection: Connection, *, keep: bool) -> Findings:
         """Gather the people of one export."""
-        try:
-            return self._find(export, connection, keep=keep)
-        except SourceError as fault:
-            return Findings(failure=str(fault))
+        return self.read([Task(export, connection, keep=keep)])[0]
 
-    def _find(self, export: Export, connection: Connection, *, keep: bool) -> Findings:
-        source = self._source(export.source)
-        segments = [self._declarations.segments[use.segment] for use in export.segments]
-        judge = Judge(
-            export,
-            path=self.path(connection),
-            addresses=self._outside.addresses,
-            digests=self.digests,
-            suppressed=self.suppressed(),
-            limit=min(connection.limit, CEILING),
-            keep=keep,
-        )
-        gathered = judge.gather(source.members(segments, wanted_columns(export)))
+    def read(self, tasks: Sequence[Task]) -> list[Findings]:
+        """Gather the people of many exports, those of one source in as few scans as may be."""
+        found: dict[int, Findings] = {}
+        by_source: dict[str, list[int]] = {}
+        for position, task in enumerate(tasks):
+            by_source.setdefault(task.export.source, []).append(position)
+        for positions in by_source.values():
+            wanted = [_wanted(tasks[position].export) for position in positions]
+            for batch in batches(wanted):
+                together = [positions[each] for each in batch]
+                read = self._together([tasks[position] for position in together])
+                found.update(zip(together, read, strict=True))
+        return [found[position] for position in range(len(tasks))]
+
+    def _together(self, tasks: Sequence[Task]) -> list[Findings]:
+        """Read exports in one scan. If that fails, by halves, so that only those at fault are without people."""
+        try:
+            return self._scanned(tasks)
+        except SourceError as fault:
+            if len(tasks) == 1 or not self._readable(tasks[0].export.source):
+                return [Findings(failure=str(fault))] * len(tasks)
+        half = len(tasks) // 2
+        return self._together(tasks[:half]) + self._together(tasks[half:])
+
+    def _readable(self, name: str) -> bool:
+        """Tell whether a source can be read at all: if not, no part of it is worth another try."""
+        try:
+            self._source(name).columns()
+        except SourceError:
+            return False
+        return True
+
+    def _scanned(self, tasks: Sequence[Task]) -> list[Findings]:
+        source = self._source(tasks[0].export.source)
+        judges = [self._judge(task) for task in tasks]
+        wanted = [_wanted(task.export) for task in tasks]
+        if len(tasks) == 1:
+            read, take = source.members(self._segments(wanted[0].segments), wanted[0].columns), judges[0].feed
+        else:
+            fan = Fan(wanted, [judge.feed for judge in judges])
+            read, take = source.members(self._segments(fan.segments), fan.columns), fan.feed
+        for chunk in read:
+            if not take(chunk):
+                break
+        return [
+            self._findings(source, self._segments(each.segments), judge.finish())
+            for each, judge in zip(wanted, judges, strict=True)
+        ]
+
+    @staticmethod
+    def _findings(source: Source, segments: Sequence[Segment], gathered: Gathered) -> Findings:
         recognised = tuple(
             bool(size) or source.recognises(segment) for size, segment in zip(gathered.members, segments, strict=True)
         )
         total = source.count(segments) if gathered.cut else None
         return Findings(gathered, recognised, total=total, snapshot=source.snapshot(segments))
+
+    def _judge(self, task: Task) -> Judge:
+        return Judge(
+            task.export,
+            path=self.path(task.connection),
+            addresses=self._outside.addresses,
+            digests=self.digests,
+            suppressed=self.suppressed(),
+            limit=min(task.connection.limit, CEILING),
+            keep=task.keep,
+        )
+
+    def _segments(self, names: Sequence[str]) -> list[Segment]:
+        return [self._declarations.segments[name] for name in names]
 
     def mark(self, export: Export) -> str | None:
         """Tell apart what an export would read; None: its source cannot. Raises SourceError."""
@@ -102,3 +163,7 @@ class Library:
                 "sent; mend the line, or begin it with # to make it a comment"
             )
         return self.digests.person(address)
+
+
+def _wanted(export: Export) -> Wanted:
+    return Wanted(tuple(use.segment for use in export.segments), wanted_columns(export))

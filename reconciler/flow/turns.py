@@ -41,13 +41,13 @@ class Turns:
     def __init__(
         self, declarations: Declarations, ledger: Record, outside: Outside, request: Request, library: Library
     ) -> None:
-        self._declarations, self._ledger, self._request, self.library = declarations, ledger, request, library
+        self._declarations, self.ledger, self.request, self.library = declarations, ledger, request, library
         self._calendar, self._now = outside.calendar, outside.clock.now()
         self._marks: dict[str, str] = {}
 
     def waiting(self, exports: Iterable[Export], former: str) -> dict[str, str]:
         """Say which exports are not due, and when they are. `former` is the recorded name of their connection."""
-        if self._request.trigger != "schedule":
+        if self.request.trigger != "schedule":
             return {}
         told = {}
         for export in exports:
@@ -59,11 +59,11 @@ class Turns:
 
     def unchanged(self, exports: Iterable[Export], former: str) -> dict[str, str]:
         """Say which exports a schedule need not run, because their last run would be repeated. Only a schedule may."""
-        if self._request.trigger != "schedule" or self._ledger.doubtful(former):
+        if self.request.trigger != "schedule" or self.ledger.doubtful(former):
             return {}
-        behind = {entry.slot for entry in self._ledger.lists(former) if entry.behind}
-        kept = {e.name: e for e in self._ledger.exports(former)}
-        held = standing(self._ledger, former)
+        behind = {entry.slot for entry in self.ledger.lists(former) if entry.behind}
+        kept = {e.name: e for e in self.ledger.exports(former)}
+        held = standing(self.ledger, former)
         told = {}
         for export in exports:
             last = self._past(export, former).last
@@ -82,9 +82,9 @@ class Turns:
         A mark reads the source once more, whole. So a run by hand makes none of an export that has no times of its own:
         should a schedule run it all the same, its first run looks at everything, and leaves a mark for the next.
         """
-        if not self._request.keep:
+        if not self.request.keep:
             return {}
-        asked = self._request.trigger == "schedule"
+        asked = self.request.trigger == "schedule"
         scheduled = (e for e in exports if "schedule" in e.triggers and (asked or e.schedule is not None))
         return {export.name: mark for export in scheduled if (mark := self.mark(export))}
 
@@ -110,7 +110,7 @@ class Turns:
 
     @cached_property
     def _runs(self) -> tuple[Run, ...]:
-        return newest_first(self._ledger.runs(limit=RUNS))
+        return newest_first(self.ledger.runs(limit=RUNS))
 
     def _past(self, export: Export, former: str) -> Past:
         return past(self._runs, names_of(export, former))

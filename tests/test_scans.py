@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.project import Project, connection, export, segment, source
+
+from reconciler.core.digest import Digests
+from reconciler.core.model import Export, FieldMatch, SegmentUse
+from reconciler.core.people import Judge
+from reconciler.core.scans import TOGETHER, Fan, Wanted, batches
+from reconciler.sources.selection import WIDTH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from reconciler.core import model
+    from reconciler.core.ports import Row, Source
+    from reconciler.wiring import Workshop
+
+DIGESTS = Digests(b"k" * 32)
+NAMES = [f"s{number}" for number in range(5)]
+COLUMNS = ["email", "name", "tier", "consent"]
+wanted = st.lists(
+    st.builds(
+        Wanted,
+        st.lists(st.sampled_from(NAMES), min_size=1, unique=True).map(tuple),
+        st.lists(st.sampled_from(COLUMNS), min_size=1, unique=True).map(tuple),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+class Taker:
+    """Takes rows, until it has as many as it wants."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.rows, self.told = most, list[object](), 0
+
+    def feed(self, chunk: Sequence[Row]) -> bool:
+        assert self.told == 0, "told no, and asked again"
+        self.rows += chunk
+        self.told += len(self.rows) > self.most
+        return not self.told
+
+
+@given(wanted, st.data())
+def test_each_export_gets_the_rows_that_it_would_read_alone(exports: list[Wanted], data: st.DataObject) -> None:
+    """Hand out random rows, and hold what each gets against reading its segments and columns alone."""
+    takers = [Taker(data.draw(st.integers(0, 12))) for _ in exports]
+    fan = Fan(exports, [taker.feed for taker in takers])
+    people = data.draw(st.lists(st.sets(st.sampled_from(fan.segments), min_size=1), max_size=20))
+    table = [{name: f"{name} {number}" for name in COLUMNS} for number in range(len(people))]
+    alone: list[list[tuple[object, ...]]] = [[] for _ in exports]
+    for at in range(0, len(people), 3):
+        chunk: list[Row] = []
+        for number in range(at, min(at + 3, len(people))):
+            mask = sum(1 << bit for bit, name in enumerate(fan.segments) if name in people[number])
+            chunk.append((str(number), mask, *(table[number][name] for name in fan.columns)))
+            for own, each in zip(alone, exports, strict=True):
+                bits = sum(1 << bit for bit, name in enumerate(each.segments) if name in people[number])
+                if bits:
+                    own.append((str(number), bits, *(table[number][name] for name in each.columns)))
+        if not fan.feed(chunk):
+            break
+    for own, taker in zip(alone, takers, strict=True):
+        assert taker.rows == own[: len(taker.rows)]
+        assert len(taker.rows) == len(own) or taker.told
+
+
+@given(st.lists(st.lists(st.integers(0, 300).map(str), min_size=1, max_size=90, unique=True).map(tuple), max_size=40))
+def test_every_export_is_in_one_scan_and_no_scan_has_too_many_segments(segments: list[tuple[str, ...]]) -> None:
+    found = batches([Wanted(each, ("email",)) for each in segments])
+    assert sorted(position for batch in found for position in batch) == list(range(len(segments)))
+    for batch in found:
+        together = {name for position in batch for name in segments[position]}
+        assert len(together) <= TOGETHER or len(batch) == 1
+
+
+def test_a_scan_fits_one_mask_of_the_engine() -> None:
+    assert TOGETHER <= WIDTH
+
+
+def test_many_exports_of_few_segments_take_one_scan() -> None:
+    assert len(batches([Wanted((f"s{number % TOGETHER}",), ("email",)) for number in range(2_000)])) == 1
+
+
+def test_a_judge_that_is_fed_by_halves_says_the_same() -> None:
+    declared = Export("e", "s", "c", (FieldMatch("Email", "email"),), (SegmentUse("one", "one"),))
+    rows: list[Row] = [(str(n), 1, f"{n % 7}@example.com") for n in range(20)]
+
+    def judge() -> Judge:
+        return Judge(
+            declared,
+            path=lambda match: (match.field,),
+            addresses=lambda raw: raw,
+            digests=DIGESTS,
+            suppressed=frozenset(),
+            limit=100,
+            keep=True,
+        )
+
+    fed = judge()
+    assert fed.feed(rows[:9])
+    assert fed.feed(rows[9:])
+    assert fed.finish() == judge().gather([rows])
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Three connections of four exports over one table, and a segment that no row can be judged by."""
+    made = Counted(tmp_path, "http://127.0.0.1:9/v1")
+    made.people(["id", "email", "n", "name"], [[n, f"{n}@example.com", n, f"N{n}"] for n in range(40)])
+    made.declare(
+        *(connection(f"c{c}", made.url, fields=["Email", "FirstName"]) for c in range(3)),
+        source(),
+        *(segment(f"s{n}", f"CAST(n AS INTEGER) < {10 * n + 10}") for n in range(4)),
+        *(
+            export(
+                f"e{c}{n}",
+                [f"s{n}"],
+                {"Email": "email"} if n % 2 else {"Email": "email", "FirstName": "name"},
+                connection=f"c{c}",
+            )
+            for c in range(3)
+            for n in range(4)
+        ),
+    )
+    return made
+
+
+class Counted(Project):
+    """A project that counts the scans of its sources."""
+
+    scans = 0
+
+    def shop(self) -> Workshop:
+        shop = super().shop()
+        opened: Callable[..., Source] = shop.source
+
+        def counted(declared: model.Source, declarations: model.Declarations) -> Source:
+            made = opened(declared, declarations)
+            read = made.members
+
+            def members(segments: Sequence[model.Segment], columns: Sequence[str]) -> Iterator[Sequence[Row]]:
+                self.scans += 1
+                return read(segments, columns)
+
+            made.members = members  # type: ignore[method-assign]
+            return made
+
+        shop.source = counted  # type: ignore[method-assign,assignment]
+        return shop
+
+
+def desired(project: Project) -> dict[str, int]:
+    return {e.name: e.profiles.desired for e in project.plan().exports}
+
+
+def test_twelve_exports_take_one_scan(project: Counted) -> None:
+    assert desired(project) == {f"e{c}{n}": 10 * n + 10 for c in range(3) for n in range(4)}
+    assert project.scans == 1
+
+
+def test_a_segment_that_breaks_blocks_its_own_export_alone(project: Counted) -> None:
+    project.declare(
+        segment("broken", "CAST(name AS INTEGER) > 1"), export("worse", ["broken"], connection="c1"), file="broken.yaml"
+    )
+    plan = project.plan()
+    assert [e.name for e in plan.blocked] == ["worse"]
+    assert "broken" in plan.blocked[0].reasons[0].message
+    assert project.scans < 2 * len(plan.exports)
+    alone = {e.name: e.profiles.desired for e in plan.exports if e.name != "worse"}
+    assert alone == {f"e{c}{n}": 10 * n + 10 for c in range(3) for n in range(4)}
+
+
+def test_an_export_over_the_cap_stops_alone(project: Counted) -> None:
+    project.declare(
+        connection("tight", project.url, limits={"profiles": 15}),
+        export("over", ["s3"], connection="tight"),
+        file="tight.yaml",
+    )
+    plan = project.plan()
+    assert [(e.name, e.reasons[0].rule) for e in plan.blocked] == [("over", "cap")]
+    assert {e.name: e.profiles.desired for e in plan.exports}["e23"] == 40
+    assert project.scans == 1
+
+
+def test_a_source_that_is_gone_is_not_tried_once_for_each_export(project: Counted) -> None:
+    (project.root / "people.csv").unlink()
+    assert len(project.plan().blocked) == 12
+    assert project.scans == 1

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -35,6 +35,10 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"user {os.getuid()}"
+
+
+def _any(_: str) -> bool:
+    return True
 
 
 class Doors:
@@ -77,24 +81,35 @@ class Doors:
         key = make_key(folder, self.environ) if make else load_key(folder, self.environ)
         return Digests(key), key
 
-    def reader(self, folder: Path, key: bytes | None) -> LedgerReader:
-        """Open what is recorded, without writing. Raises StateError."""
+    def reader(self, folder: Path, key: bytes | None, among: Callable[[str], bool] = _any) -> LedgerReader:
+        """Open what is recorded, without writing. Raises StateError.
+
+        Where the state is kept by connection, only of those of which `among` is true, by their recorded name.
+        """
         from reconciler.state.place import open_reader  # sqlite3 is not needed for help
 
-        return self._shared[folder].reader() if folder in self._shared else open_reader(folder, key)
+        return self._shared[folder].reader(among) if folder in self._shared else open_reader(folder, key)
 
     def lock(
-        self, folder: Path, wait: float, names: Mapping[str, str | None] = MappingProxyType({}), *, every: bool = True
+        self,
+        folder: Path,
+        wait: float,
+        names: Mapping[str, str | None] = MappingProxyType({}),
+        *,
+        every: bool = True,
+        among: Callable[[str], bool] = _any,
     ) -> AbstractContextManager[object]:
         """Take the right to write; freed by itself when this process ends. Raises StateLocked.
 
-        Where the state is kept by connection: of these (former name by name), and of `every` one that is recorded.
+        Where the state is kept by connection: of these (former name by name), and of `every` one that is recorded, as
+        far as `among` is true of its recorded name; of others nothing is brought here.
         From then on nothing is recorded and nothing is sent once it is lost.
         """
         from reconciler.state.lock import acquire  # not needed for help
 
         if folder in self._shared:
-            self._lock = self._shared[folder].lock(names, every=every, who=_user(), wait=wait, term=self.term)
+            shared = self._shared[folder]
+            self._lock = shared.lock(names, every=every, among=among, who=_user(), wait=wait, term=self.term)
         else:
             self._lock = acquire(folder, who=_user(), clock=self.clock, wait=wait, term=self.term)
         return self._lock

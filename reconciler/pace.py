@@ -42,6 +42,11 @@ class Pace:
         self._next = clock.monotonic()
         self._held = self._next
 
+    def slow_to(self, rate: float) -> None:
+        """Let no more than `rate` a second pass from now on, where that is less than so far."""
+        with self._holding:
+            self._gap = max(self._gap, 1 / (rate * SHARE))
+
     def wait(self) -> None:
         """Block until the next slot. Raises Stopped when the run is to stop."""
         with self._turn:

@@ -142,17 +142,16 @@ class Workshop(Doors):
         resolve(connection.api_key, self.root, self.environ)
 
     def destination(self, connection: Connection) -> Destination:
-        """Open an account. One pace for each API key, whatever connections share it. Raises SecretMissing."""
+        """Open an account. One pace for each API key, the slowest of those that share it. Raises SecretMissing."""
         from reconciler.pace import Pace
 
         key = resolve(connection.api_key, self.root, self.environ)
         mark = hashlib.sha256(key.encode()).hexdigest()
-        if mark not in self._paces:
-            self._paces[mark] = Pace(connection.rate, self.clock, self._halted)
+        # Connections are opened side by side: of two paces for one key, the first to be noted is the one
+        pace = self._paces.setdefault(mark, Pace(connection.rate, self.clock, self._halted))
+        pace.slow_to(connection.rate)
         rng = random.SystemRandom()
-        opened: Destination = _named(DESTINATIONS, connection.type)(
-            connection.base_url, key, self._paces[mark], self.clock, rng
-        )
+        opened: Destination = _named(DESTINATIONS, connection.type)(connection.base_url, key, pace, self.clock, rng)
         return opened
 
     def webhook(self, target: Notify) -> Webhook:

@@ -10,7 +10,19 @@ import typer
 from reconciler.cli.alerting import tell, told_of
 from reconciler.cli.exits import Exit, mapped, say
 from reconciler.cli.interrupt import Stop
-from reconciler.cli.options import Exports, Form, LockTimeout, Refreshed, RunTrigger, Triggers, Yes
+from reconciler.cli.options import (
+    PARALLEL,
+    Exports,
+    Form,
+    LockTimeout,
+    Parallel,
+    Part,
+    Refreshed,
+    RunTrigger,
+    Triggers,
+    Yes,
+    part,
+)
 from reconciler.cli.progress import shown
 from reconciler.cli.saving import Allow, Drift, MaxAge, Saved, allowed, ticket
 from reconciler.cli.screen import Output, color, width
@@ -20,6 +32,10 @@ if TYPE_CHECKING:
     from reconciler.core.outcome import Erased
     from reconciler.core.plan import Plan
     from reconciler.core.record import Run
+    from reconciler.flow.outside import Request
+    from reconciler.flow.saved import Ticket
+    from reconciler.flow.session import Session
+    from reconciler.wiring import Workshop
 
 
 @mapped
@@ -34,6 +50,8 @@ def command(  # noqa: PLR0913, PLR0917  # one for each option; typer hands them 
     yes: Yes = False,
     lock_timeout: LockTimeout = 0.0,
     allow: Allow = None,
+    shard: Part = "1/1",
+    parallel: Parallel = PARALLEL,
     output: Form = Output.TEXT,
 ) -> Exit:
     """Plan afresh, ask, and push what changed. With FILE only if that is what was reviewed.
@@ -41,16 +59,16 @@ def command(  # noqa: PLR0913, PLR0917  # one for each option; typer hands them 
     Example: reconciler apply --trigger merge --yes
     """
     from reconciler.flow.outside import Request
-    from reconciler.flow.session import Session
     from reconciler.wiring import workshop
 
     with Stop() as stop:
         shop = workshop(context.obj, stop)
-        asked = Request(tuple(export or ()), trigger.value, allowances=allowed(allow), refresh=refresh)
+        named = tuple(export or ())
+        asked = Request(named, trigger.value, allowances=allowed(allow), refresh=refresh, shard=part(shard))
         reviewed = ticket(context, shop, file, max_age, drift)
         if reviewed is not None:
             asked = reviewed.request
-        with Session(shop, lock_timeout=lock_timeout, ticket=reviewed, exports=asked.exports) as session:
+        with _session(shop, asked, reviewed, lock_timeout, parallel) as session:
             plan = session.plan(asked.exports, asked.trigger, asked.allowances, refresh=asked.refresh)
             _remind(session.unerased)
             if output is Output.TEXT:
@@ -65,6 +83,19 @@ def command(  # noqa: PLR0913, PLR0917  # one for each option; typer hands them 
         carried_out(plan, run, context.obj)
         tell(shop, told, session.project, say)
         return stop.exit_code or _code(plan, run, unerased=bool(session.unerased))
+
+
+def _session(shop: Workshop, asked: Request, reviewed: Ticket | None, lock_timeout: float, parallel: int) -> Session:
+    from reconciler.flow.session import Session
+
+    return Session(
+        shop,
+        lock_timeout=lock_timeout,
+        ticket=reviewed,
+        exports=asked.exports,
+        shard=asked.shard,
+        parallel=parallel,
+    )
 
 
 def _agreed(plan: Plan) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli.exits import Exit, mapped, say
-from reconciler.cli.options import Exports, Refreshed, RunTrigger, Triggers
+from reconciler.cli.options import PARALLEL, Exports, Parallel, Part, Refreshed, RunTrigger, Triggers, part
 from reconciler.cli.saving import Allow, Out, allowed
 from reconciler.cli.screen import PlanOutput, color, width, workflow_prefix
 from reconciler.cli.workflow import planned
@@ -33,6 +33,8 @@ def command(  # noqa: PLR0913, PLR0917  # one for each option; typer hands them 
     out: Out = None,
     allow: Allow = None,
     refresh: Refreshed = False,
+    shard: Part = "1/1",
+    parallel: Parallel = PARALLEL,
 ) -> Exit:
     """Show what apply would do, and do nothing.
 
@@ -41,7 +43,14 @@ def command(  # noqa: PLR0913, PLR0917  # one for each option; typer hands them 
     from reconciler.flow.outside import Request
     from reconciler.wiring import workshop
 
-    request = Request(tuple(export or ()), trigger.value, allowances=allowed(allow), refresh=refresh)
+    request = Request(
+        tuple(export or ()),
+        trigger.value,
+        allowances=allowed(allow),
+        refresh=refresh,
+        shard=part(shard),
+        parallel=parallel,
+    )
     result = _planned(workshop(context.obj), request, out)
     typer.echo(_written(result, output, workflow_prefix(context.obj), verbose=verbose), nl=False)
     planned(result, context.obj)
@@ -65,7 +74,7 @@ def _planned(shop: Workshop, request: Request, out: Path | None) -> Plan:
     digests, key = shop.digests(folder, make=False)
     if out is not None:
         saved.check(out, digests)
-    with closing(shop.reader(folder, key)) as reader:
+    with closing(shop.reader(folder, key, request.shard.recorded(declarations.connections))) as reader:
         outside = shop.outside(declarations)
         found = look(declarations, reader, outside, digests, request) if request.refresh else Refresh()
         plan, prepared = prepare(declarations, found.over(reader), outside, digests, request)

@@ -43,7 +43,7 @@ MaxAge = Annotated[
 _AGE = re.compile(r"([1-9][0-9]{0,5})([mhd])")
 _UNITS = {"m": dt.timedelta(minutes=1), "h": dt.timedelta(hours=1), "d": dt.timedelta(days=1)}
 _DAY = dt.timedelta(days=1)
-_IN_FILE = ("export", "trigger", "allow", "refresh")
+_IN_FILE = ("export", "trigger", "allow", "refresh", "shard")
 _OF_FILE = {"drift": "--drift", "max_age": "--max-age"}
 _SHOWN = 12
 """Digits of a commit that are shown."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.core.allow import Allowance
 from reconciler.core.errors import PlanRefused
+from reconciler.core.shards import WHOLE, Shard
 
 if TYPE_CHECKING:
     from reconciler.core.digest import Digests
@@ -47,7 +48,10 @@ class Reviewed:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A saved plan. `lineage` None: nothing was recorded yet. `connections` gives (people, requests) by name."""
+    """A saved plan. `lineage` None: nothing was recorded yet. `connections` gives (people, requests) by name.
+
+    `shard` is the part of the connections that it is about.
+    """
 
     created: dt.datetime
     project: str
@@ -62,6 +66,7 @@ class Sealed:
     checksum: str
     reviewed: tuple[Reviewed, ...]
     connections: dict[str, tuple[int, int]]
+    shard: Shard = WHOLE
 
 
 def reviewed(plan: Plan) -> tuple[Reviewed, ...]:
@@ -104,6 +109,7 @@ def sealed(plan: Sealed, digests: Digests) -> bytes:
                 "trigger": plan.trigger,
                 "refresh": plan.refresh,
                 "allow": [[a.export, a.rule, a.reason, a.figure] for a in plan.allowances],
+                **({} if plan.shard.whole else {"shard": [plan.shard.number, plan.shard.count]}),
             },
             "checksum": plan.checksum,
             "exports": [[e.name, e.connection, e.action, e.figures] for e in plan.reviewed],
@@ -181,6 +187,7 @@ def _plan(told: dict[str, Any]) -> Sealed:
             checksum=told["checksum"],
             reviewed=tuple(Reviewed(*one) for one in told["exports"]),
             connections={name: (people, requests) for name, (people, requests) in told["connections"].items()},
+            shard=Shard(*request.get("shard", (1, 1))),  # left out where it is everything
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise PlanRefused(NO_PLAN) from None

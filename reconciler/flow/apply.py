@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.core.errors import DestinationError, SecretMissing, Stopped
@@ -12,6 +13,7 @@ from reconciler.core.plan import Action
 from reconciler.core.planning import settings
 from reconciler.core.record import ExportRun, RunStatus
 from reconciler.core.roster import Mode
+from reconciler.flow.beside import SideBySide
 from reconciler.flow.courier import Courier
 from reconciler.flow.listing import establish
 from reconciler.flow.outbox import Outbox
@@ -35,13 +37,17 @@ BUSY = frozenset({Action.CREATE, Action.UPDATE, Action.RETIRE})
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What carrying out needs beside the plan: where it is recorded, what it reaches, and whether it is to end."""
+    """What carrying out needs beside the plan: where it is recorded, what it reaches, and whether it is to end.
+
+    `parallel` is how many connections are pushed at a time; `progress` is told on their threads.
+    """
 
     ledger: Ledger
     outside: Outside
     digests: Digests
     stop: Callable[[], bool]
     progress: Callable[[int], None]
+    parallel: int = 1
 
 
 def begun(plan: Plan) -> tuple[ExportRun, ...]:
@@ -53,17 +59,23 @@ def begun(plan: Plan) -> tuple[ExportRun, ...]:
 def carry_out(plan: Plan, prepared: tuple[Prepared, ...], means: Means, run: Run) -> Run:
     """Push every connection that has changes, and close the run in the history. Raises StateError.
 
-    `run` is the run as it starts. One connection that fails does not stop another.
+    `run` is the run as it starts. One connection that fails does not stop another; what cannot be recorded ends it all.
     """
     clock = means.outside.clock
     began = clock.monotonic()
     means.ledger.start(run)
     results: list[ExportRun] = [_untouched(export) for export in plan.idle]
     requests = 0
-    patience = Patience(means.stop, clock)
-    for one in prepared:
-        done, sent = _connection(one, means, patience)
-        results += marked(done, one.marks, means.ledger, one.name)
+    for one in prepared:  # before anything runs side by side: it moves what others would look up
+        if one.connection is not None and one.recorded_name != one.name:
+            means.ledger.rename_connection(one.recorded_name, one.name)
+    beside: SideBySide[tuple[list[ExportRun], int]] = SideBySide(means.parallel)
+    each = replace(means, stop=lambda: means.stop() or beside.over())
+    patience = Patience(each.stop, clock)
+    work = [partial(_worked, one, each, patience) for one in prepared]
+    # The longest first, so that it is not what the others have waited for in the end
+    for done, sent in beside.done(work, lambda position: -prepared[position].judged.plan.seconds):
+        results += done
         requests += sent
     status = _overall(results, stopped=means.stop())
     ended = run.started + timedelta(seconds=clock.monotonic() - began)  # the time of day may have been set meanwhile
@@ -78,13 +90,16 @@ def _overall(results: list[ExportRun], *, stopped: bool) -> RunStatus:
     return RunStatus.FAILED if failed else RunStatus.SUCCESSFUL
 
 
-def _connection(one: Prepared, means: Means, patience: Patience) -> tuple[list[ExportRun], int]:
+def _worked(one: Prepared, means: Means, patience: Patience) -> tuple[list[ExportRun], int]:
     """Push one connection; gives what came of each export, and the requests that it took."""
+    done, sent = _connection(one, means, patience)
+    return marked(done, one.marks, means.ledger, one.name), sent
+
+
+def _connection(one: Prepared, means: Means, patience: Patience) -> tuple[list[ExportRun], int]:
     plans = one.judged.plan.exports
     if one.connection is None:
         return [_untouched(export) for export in plans], 0
-    if one.recorded_name != one.name:
-        means.ledger.rename_connection(one.recorded_name, one.name)
     if not any(export.action in BUSY for export in plans):
         return [_untouched(export) for export in plans], 0
     if means.stop():

@@ -1,4 +1,4 @@
-"""Threads that requests are sent on, for the one thread that keeps the record. It decides nothing.
+"""Threads that work is done on, for the one thread that waits for it. It decides nothing.
 
 They are daemons, so that a request which is never answered does not keep the process once nobody waits for it.
 """
@@ -20,10 +20,10 @@ SLICE = 0.2
 
 
 class Crew(Generic[T]):
-    """Up to `size` threads, each started when it is needed."""
+    """Up to `size` threads, each started when it is needed; `work` is what their names say."""
 
-    def __init__(self, size: int) -> None:
-        self._size, self._threads = size, 0
+    def __init__(self, size: int, work: str = "push") -> None:
+        self._size, self._name, self._threads = size, work, 0
         self._todo: SimpleQueue[tuple[Future[T], Callable[[], T]] | None] = SimpleQueue()
         self._doing: set[Future[T]] = set()
 
@@ -33,8 +33,13 @@ class Crew(Generic[T]):
         self._doing.add(future)
         if self._threads < min(len(self._doing), self._size):
             self._threads += 1
-            threading.Thread(target=self._work, name=f"push-{self._threads}", daemon=True).start()
+            threading.Thread(target=self._work, name=f"{self._name}-{self._threads}", daemon=True).start()
         self._todo.put((future, act))
+
+    @property
+    def busy(self) -> bool:
+        """Whether something was begun that has not been given back."""
+        return bool(self._doing)
 
     def ended(self) -> list[T]:
         """Wait for an instant, and give what has ended meanwhile. Raises what one of them raised."""

@@ -7,6 +7,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from reconciler.core.shards import WHOLE
+
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from reconciler.core.digest import Digests
     from reconciler.core.model import Connection, Declarations
     from reconciler.core.ports import Clock, Ledger
+    from reconciler.core.shards import Shard
     from reconciler.flow.outside import Outside
 
 
@@ -41,9 +44,18 @@ class Shop(Protocol):
         ...
 
     def lock(
-        self, folder: Path, wait: float, names: Mapping[str, str | None], *, every: bool
+        self,
+        folder: Path,
+        wait: float,
+        names: Mapping[str, str | None],
+        *,
+        every: bool,
+        among: Callable[[str], bool] = ...,
     ) -> AbstractContextManager[object]:
-        """Take the right to write what is recorded of these connections (former name by name), or `every` one."""
+        """Take the right to write what is recorded of these connections (former name by name), or of `every` one.
+
+        `among`: only recorded connections of which it is true are read or written, by their recorded name.
+        """
         ...
 
     def digests(self, folder: Path, *, make: bool) -> tuple[Digests, bytes | None]:
@@ -74,15 +86,17 @@ class Opened:
 
 
 @contextmanager
-def opened(shop: Shop, lock_timeout: float, exports: tuple[str, ...] = ()) -> Iterator[Opened]:
-    """Take the lock and open the ledger, both until the end; `exports` are the only ones that will run.
+def opened(shop: Shop, lock_timeout: float, exports: tuple[str, ...] = (), shard: Shard = WHOLE) -> Iterator[Opened]:
+    """Take the lock and open the ledger, both until the end; `exports`, in `shard`, are the only ones that will run.
 
     Raises InvalidDeclarations, StateError, SecretMissing.
     """
     declarations = shop.declarations()
     folder = shop.state_folder(declarations)
     names, every = _concerned(declarations, exports)
-    with shop.lock(folder, lock_timeout, names, every=every):
+    names = {name: former for name, former in names.items() if shard.holds(name)}
+    among = shard.recorded(declarations.connections)
+    with shop.lock(folder, lock_timeout, names, every=every, among=among):
         digests, key = shop.digests(folder, make=True)
         assert key is not None
         with closing(shop.ledger(folder, key)) as ledger:

@@ -40,7 +40,7 @@ class Request:
     """What a run was asked to do: which exports, for which trigger, and whether contacts are kept to be pushed.
 
     `allowances` has the safety rules that may be broken once; `refresh`: Autopilot is looked at first. Connections that
-    are not in `shard` are left to others, as they are.
+    are not in `shard` are left to others, as they are; `parallel` of them are looked at and pushed at a time.
     """
 
     exports: tuple[str, ...] = ()
@@ -49,3 +49,4 @@ class Request:
     allowances: tuple[Allowance, ...] = ()
     refresh: bool = False
     shard: Shard = WHOLE
+    parallel: int = 1

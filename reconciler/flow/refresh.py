@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.core.drift import Drift, Found, compare, holders, sentences
 from reconciler.core.errors import NotFound
 from reconciler.core.plan import Look
 from reconciler.core.ports import Acknowledged, ClaimWrite
+from reconciler.flow.beside import SideBySide
 from reconciler.flow.overlay import Corrected
 from reconciler.flow.plan import recorded_names
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from reconciler.core.digest import Digests
     from reconciler.core.drift import Compared
-    from reconciler.core.model import Declarations
+    from reconciler.core.model import Connection, Declarations
     from reconciler.core.plan import ConnectionPlan, ExportDrift, Plan
     from reconciler.core.ports import Destination, Ledger, LedgerReader
     from reconciler.core.record import RecordedList
@@ -85,20 +87,35 @@ def look(  # what is declared, recorded, there, and asked for
     Without `whole` only those whose record may be older than they are, as after a restore: of nobody who is there
     without being recorded is it known then that it was us.
     """
-    names = {name: [export.name for export in ledger.exports(name)] for name in ledger.connections()}
-    drifts, exports = {}, {}
+    mine = request.shard.recorded(declarations.connections)
+    names = {name: {e.name for e in ledger.exports(name)} for name in ledger.connections() if mine(name)}
+    asked = {e.connection for e in declarations.exports.values() if e.name in request.exports}
+    work = {}
     for name, old in sorted(recorded_names(declarations, names).items()):
         connection = declarations.connections.get(name)
-        here = {e.name for e in declarations.exports.values() if e.connection == name} | set(names.get(old, ()))
-        if connection is None or old not in names or (request.exports and here.isdisjoint(request.exports)):
+        concerned = not request.exports or name in asked or not names.get(old, set()).isdisjoint(request.exports)
+        if connection is None or old not in names or not concerned:
             continue
         entries = _entries(old, ledger, whole=whole)
-        if not (entries or whole):
-            continue
-        with closing(outside.destination(connection)) as destination:
-            drifts[old] = drift = _look(old, entries, ledger, destination, digests)
-        exports[old] = drift.exports_told(ledger.exports(old), ledger.claims(old))
-    return Refresh(drifts, exports)
+        if entries or whole:
+            work[old] = partial(_told, old, connection, entries, ledger, outside, digests)
+    beside: SideBySide[tuple[Drift, Mapping[int, ExportDrift]]] = SideBySide(request.parallel)
+    found = dict(zip(work, beside.done(list(work.values())), strict=True))
+    return Refresh({old: drift for old, (drift, _) in found.items()}, {old: told for old, (_, told) in found.items()})
+
+
+def _told(  # where, what of it, and the three parts that it takes
+    name: str,
+    connection: Connection,
+    entries: list[RecordedList],
+    ledger: LedgerReader,
+    outside: Outside,
+    digests: Digests,
+) -> tuple[Drift, Mapping[int, ExportDrift]]:
+    """Look at one connection; gives its drift, and what that means for its exports, by number."""
+    with closing(outside.destination(connection)) as destination:
+        drift = _look(name, entries, ledger, destination, digests)
+    return drift, drift.exports_told(ledger.exports(name), ledger.claims(name))
 
 
 def _entries(connection: str, ledger: LedgerReader, *, whole: bool) -> list[RecordedList]:

@@ -16,6 +16,7 @@ from reconciler.flow.outside import Request
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Callable
     from pathlib import Path
 
     from reconciler.core.digest import Digests
@@ -44,8 +45,8 @@ class Openers(Protocol):
         """Give the digests, and the key that they are under."""
         ...
 
-    def reader(self, folder: Path, key: bytes | None) -> LedgerReader:
-        """Open what is recorded, without writing."""
+    def reader(self, folder: Path, key: bytes | None, among: Callable[[str], bool] = ...) -> LedgerReader:
+        """Open what is recorded, without writing, of connections of which `among` is true."""
         ...
 
     def commit(self) -> str | None:
@@ -65,7 +66,8 @@ class Ticket:
     @property
     def request(self) -> Request:
         """What was asked for when it was made."""
-        return Request(self.plan.exports, self.plan.trigger, allowances=self.plan.allowances, refresh=self.plan.refresh)
+        told = self.plan
+        return Request(told.exports, told.trigger, allowances=told.allowances, refresh=told.refresh, shard=told.shard)
 
     def admit(self, declarations: Declarations, ledger: LedgerReader, now: dt.datetime) -> None:
         """Refuse it for what can be seen without a fresh plan. Raises PlanRefused."""
@@ -121,6 +123,7 @@ def save(  # what a plan is made of
         checksum=plan.checksum,
         reviewed=reviewed(plan),
         connections=held(plan),
+        shard=request.shard,
     )
     planfile.keep(path, sealed(told, digests))
 
@@ -135,6 +138,7 @@ def present(path: Path, shop: Openers, *, max_age: dt.timedelta, drift: float) -
     folder = shop.state_folder(declarations)
     digests, key = shop.digests(folder, make=False)
     ticket = Ticket(unsealed(file, digests if digests.lasting else None), seal_of(file), max_age, drift)
-    with closing(shop.reader(folder, key)) as reader:
+    among = ticket.plan.shard.recorded(declarations.connections)
+    with closing(shop.reader(folder, key, among)) as reader:
         ticket.admit(declarations, reader, shop.clock.now())
     return ticket

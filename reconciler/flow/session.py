@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from reconciler.core.errors import DestinationError, SecretMissing
 from reconciler.core.record import Run, RunStatus
+from reconciler.core.shards import WHOLE
 from reconciler.flow import alerting
 from reconciler.flow.apply import BUSY, Means, begun, carry_out
 from reconciler.flow.doubts import clear_up
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from reconciler.core.allow import Allowance
     from reconciler.core.outcome import Erased
     from reconciler.core.plan import Plan
+    from reconciler.core.shards import Shard
     from reconciler.flow.opened import Shop
     from reconciler.flow.plan import Prepared
     from reconciler.flow.saved import Ticket
@@ -30,20 +32,29 @@ if TYPE_CHECKING:
 class Session:
     """A run that holds the lock. Plan first, then carry out what was planned.
 
-    With a `ticket` it carries out that saved plan and no other; every check of it raises PlanRefused. With `exports` it
-    holds what is recorded of their connections, and leaves those of others to others.
+    With a `ticket` it carries out that saved plan and no other; every check of it raises PlanRefused. With `exports` or
+    a `shard` it holds what is recorded of their connections, and leaves those of others to others. `parallel`
+    connections are pushed at a time.
     """
 
     def __init__(
-        self, shop: Shop, *, lock_timeout: float, ticket: Ticket | None = None, exports: tuple[str, ...] = ()
+        self,
+        shop: Shop,
+        *,
+        lock_timeout: float,
+        ticket: Ticket | None = None,
+        exports: tuple[str, ...] = (),
+        shard: Shard = WHOLE,
+        parallel: int = 1,
     ) -> None:
         self._shop, self._timeout, self._ticket, self._exports = shop, lock_timeout, ticket, exports
+        self._shard, self._parallel = shard, parallel
         self._stack = ExitStack()
         self._prepared: tuple[Prepared, ...] = ()
         self.unerased: tuple[Erased, ...] = ()
 
     def __enter__(self) -> Self:
-        desk = self._stack.enter_context(opened(self._shop, self._timeout, self._exports))
+        desk = self._stack.enter_context(opened(self._shop, self._timeout, self._exports, self._shard))
         self._declarations, self._digests = desk.declarations, desk.digests
         self._ledger, self._outside = desk.ledger, desk.outside
         return self
@@ -62,7 +73,9 @@ class Session:
         """
         if self._ticket is not None:
             self._ticket.admit(self._declarations, self._ledger, self._shop.clock.now())
-        request = Request(exports, trigger, keep=True, allowances=allowances)
+        request = Request(
+            exports, trigger, keep=True, allowances=allowances, shard=self._shard, parallel=self._parallel
+        )
         self.unerased = finish(self._declarations, self._ledger, self._outside)
         found = look(self._declarations, self._ledger, self._outside, self._digests, request, whole=refresh)
         found.record(self._ledger)
@@ -100,7 +113,7 @@ class Session:
             exports=begun(plan),
             seal=self._ticket.seal if self._ticket is not None else "",
         )
-        means = Means(self._ledger, self._outside, self._digests, self._shop.stop, progress)
+        means = Means(self._ledger, self._outside, self._digests, self._shop.stop, progress, self._parallel)
         return carry_out(plan, self._prepared, means, run)
 
     def alerts(self, run: Run) -> tuple[alerting.Told, ...]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class SqliteLedger(PeopleLedger):
-    """A Ledger, for the thread that opened it and while its process holds the lock.
+    """A Ledger, while its process holds the lock. Transactions of several threads wait for each other.
 
     `guard` raises StateLocked when the lock is lost. A stream of claims gets a connection of its own that only reads,
     so that it sees one moment while this one goes on to write. One such connection stays open to the end, because the
@@ -183,7 +183,7 @@ class SqliteLedger(PeopleLedger):
         What was changed, by a run that came to its end or without one, is kept as a copy.
         """
         # The -wal keeps what cannot be moved, and the next writer takes it up; seal and copy can be done without
-        with suppress(sqlite3.Error, StateError):
+        with suppress(sqlite3.Error, StateError), self._turn:
             self._db.execute("PRAGMA busy_timeout = 0")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             with self._alone():
@@ -203,11 +203,16 @@ class SqliteLedger(PeopleLedger):
     @contextmanager
     def _alone(self) -> Iterator[sqlite3.Connection]:
         """Do the same for what is worth no copy: the history of runs that change nothing else."""
+        with self._turn:
+            if self._db.in_transaction:  # of another method, which commits
+                yield self._db
+            else:
+                with self._begun() as db:
+                    yield db
+
+    @contextmanager
+    def _begun(self) -> Iterator[sqlite3.Connection]:
         db = self._db
-        inside = db.in_transaction
-        if inside:  # of another, which commits
-            yield db
-            return
         with translated():
             db.execute("BEGIN IMMEDIATE")
             try:

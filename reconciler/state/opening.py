@@ -137,7 +137,10 @@ def _connect(
     path: Path, query: str, *pragmas: str, factory: type[sqlite3.Connection] = sqlite3.Connection
 ) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?{query}"
-    db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=PATIENCE, factory=factory)
+    # Connections run side by side: who asks on which thread is settled by whoever holds this one
+    db = sqlite3.connect(
+        uri, uri=True, isolation_level=None, timeout=PATIENCE, factory=factory, check_same_thread=False
+    )
     try:
         for pragma in pragmas:
             db.execute(pragma)

@@ -1,10 +1,12 @@
 """Reads the ledger out of SQLite. It decides nothing.
 
-A reader sees one moment: what was committed when it was opened, whatever a writer adds meanwhile.
+A reader sees one moment: what was committed when it was opened, whatever a writer adds meanwhile. It may be asked from
+every thread: one question, or one transaction of a writer, after another.
 """
 
 from __future__ import annotations
 
+import threading
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,7 @@ class SqliteReader:
 
     def __init__(self, db: sqlite3.Connection, *, writing: bool, disturbed: Callable[[], StateError | None]) -> None:
         self._db = db
+        self._turn = threading.RLock()
         self._writing = writing
         self._disturbed = disturbed
 
@@ -139,12 +142,12 @@ class SqliteReader:
 
     def runs(self, export: str | None = None, limit: int = 50) -> tuple[Run, ...]:
         """Give past runs, the newest first; a run cut off is INTERRUPTED."""
-        with legible():
+        with self._turn, legible():
             return history.last(self._db, export, limit, writing=self._writing)
 
     def run(self, run_id: str) -> tuple[Run, tuple[Reject, ...]]:
         """Give one run, by its id or a beginning that is not ambiguous, with whom Autopilot refused."""
-        with legible():
+        with self._turn, legible():
             return history.one(self._db, run_id, writing=self._writing)
 
     def used_by(self, seal: str) -> str | None:
@@ -155,7 +158,7 @@ class SqliteReader:
 
     def close(self) -> None:
         """Close it. May be called twice."""
-        with translated():
+        with self._turn, translated():
             self._db.close()
 
     def _number(self, connection: str) -> int | None:
@@ -165,7 +168,7 @@ class SqliteReader:
         return None
 
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with translated():
+        with self._turn, translated():
             return self._db.execute(sql, values).fetchall()
 
     @staticmethod

@@ -145,6 +145,8 @@ class SharedCustody:
                 part = room / f"{connection}.part"
                 parts.part(source, connection, part)
                 self._install(by_connection.get(connection, connection), part, room / connection)
+            for person in parts.erased(source):  # a run of some connections reads no ledger of the others
+                project.erase(self._state.store, self._key, person)
 
     def take_in(self, source: Path) -> None:
         """Let a ledger that was pulled elsewhere be the one here, where nothing is recorded yet, as it stands."""

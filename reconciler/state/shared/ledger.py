@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from reconciler.core.ports import Acknowledged, Ledger, LedgerReader
-    from reconciler.core.record import ExportRun, RecordedExport, RecordedList, Run, RunStatus
+    from reconciler.core.record import ExportRun, Identity, RecordedExport, RecordedList, Run, RunStatus
+
+
+AT_ONCE = 16
+"""Ledgers that are written at the same time when a run begins and ends: each is a journey."""
 
 
 class SharedLedger(SharedReader):
@@ -36,6 +41,7 @@ class SharedLedger(SharedReader):
         super().__init__({**others, **mine}, lineage, suppressed)
         self._held, self._suppress = dict(held), suppress
         self.purge: set[str] = set()
+        self._identity: Identity | None = None
 
     @property
     def names(self) -> Collection[str]:
@@ -47,6 +53,12 @@ class SharedLedger(SharedReader):
             return self._held[connection]
         except KeyError:
             raise StateError(f"connection {connection}: its state is not held by this run") from None
+
+    def identity(self) -> Identity | None:
+        """Say which state this is. Asked of all once a run: a connection must not wait for what others write."""
+        if self._identity is None:
+            self._identity = super().identity()
+        return self._identity
 
     def rename_connection(self, old: str, new: str) -> None:
         """Keep what is recorded under a new name. One that this run does not hold is left to the run that does."""
@@ -120,13 +132,27 @@ class SharedLedger(SharedReader):
 
     def start(self, run: Run) -> None:
         """Open a run in the history of each connection that is held."""
-        for name, ledger in self._held.items():
-            ledger.start(replace(run, exports=tuple(e for e in run.exports if e.connection == name)))
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            begun = [
+                pool.submit(ledger.start, replace(run, exports=tuple(e for e in run.exports if e.connection == name)))
+                for name, ledger in self._held.items()
+            ]
+        for one in begun:
+            one.result()
+        self._identity = None
+        self.identity()
 
     def finish(
         self, run_id: str, *, ended: dt.datetime, status: RunStatus, requests: int, exports: Sequence[ExportRun]
     ) -> None:
         """Close a run in the history. What belongs to no connection, and the requests, are recorded with the first."""
-        for position, (name, ledger) in enumerate(sorted(self._held.items())):
-            of_it = [e for e in exports if e.connection == name or not (position or e.connection)]
-            ledger.finish(run_id, ended=ended, status=status, requests=0 if position else requests, exports=of_it)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            over = []
+            for position, (name, ledger) in enumerate(sorted(self._held.items())):
+                of_it = [e for e in exports if e.connection == name or not (position or e.connection)]
+                sent = 0 if position else requests
+                over.append(
+                    pool.submit(ledger.finish, run_id, ended=ended, status=status, requests=sent, exports=of_it)
+                )
+        for one in over:
+            one.result()

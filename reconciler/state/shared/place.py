@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from reconciler.core.store import Store
     from reconciler.state.ledger import SqliteLedger
     from reconciler.state.shared.lease import Tenancy
+
+
+AT_ONCE = 16
+"""Questions to a store at the same time: each takes tens of milliseconds, and there may be hundreds of connections."""
 
 
 class SharedState:
@@ -70,9 +75,11 @@ class SharedState:
 
     def heads(self) -> dict[str, Head]:
         """Give what is newest of each connection, by the name of its folder in the store."""
-        folders = {name.split("/")[1] for name in self.store.names(FOLDER) if name.endswith("/head")}
-        found = {name: Shard(self.store, name, self.key()).head() for name in sorted(folders)}
-        return {name: head[0] for name, head in found.items() if head is not None}
+        folders = sorted({name.split("/")[1] for name in self.store.names(FOLDER) if name.endswith("/head")})
+        key = self.key()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = pool.map(lambda name: Shard(self.store, name, key).head(), folders)
+            return {name: head[0] for name, head in zip(folders, found, strict=True) if head is not None}
 
     def erased(self) -> frozenset[bytes]:
         """Give the keys of those who were erased in this project, as this run found them."""
@@ -80,31 +87,40 @@ class SharedState:
             self._erased = project.erased(self.store, self.key())
         return self._erased
 
-    def reader(self) -> SharedReader:
+    def reader(self, among: Callable[[str], bool] = lambda _: True) -> SharedReader:
         """Open what is recorded, without writing, in a folder that is gone when it is closed."""
         key, temporary = self.key(), Path(tempfile.mkdtemp(prefix="reconciler-"))
         lineage = project.lineage(self.store, key, make=False)
-        openers = {head.connection: partial(self._read, name, head, temporary) for name, head in self.heads().items()}
+        heads = {name: head for name, head in self.heads().items() if among(head.connection)}
+        openers = {head.connection: partial(self._read, name, head, temporary) for name, head in heads.items()}
         return _Brought(openers, lineage, self.erased(), temporary, self.close)
 
     def lock(  # for whom, which, and how long
-        self, names: Mapping[str, str | None], *, every: bool, who: str, wait: float, term: float
+        self,
+        names: Mapping[str, str | None],
+        *,
+        every: bool,
+        who: str,
+        wait: float,
+        term: float,
+        among: Callable[[str], bool] = lambda _: True,
     ) -> Tenancy:
         """Take the leases of these connections, each with its former name; `every`: and of all others recorded.
 
-        Raises StateLocked, StateError.
+        What is recorded of connections of which `among` is not true is left alone. Raises StateLocked, StateError.
         """
         if not self._writing:  # a store is tried before it is ever written to
             self._lineage = project.lineage(self.store, self.key(), make=False)
             if self._lineage is None:
                 self.close()
                 self._writing = True
-        heads = self.heads()
+        everything = self.heads()
+        heads = {name: head for name, head in everything.items() if among(head.connection)}
         by_connection = {head.connection: name for name, head in heads.items()}
         shards = {name: head.connection for name, head in heads.items()} if every else {}
         for connection, former in names.items():
             known = next((by_connection[each] for each in (connection, former) if each in by_connection), None)
-            shard = known or _spare(connection, heads)
+            shard = known or _spare(connection, everything)
             shards[shard] = heads[shard].connection if shard in heads else connection
         self._shards = shards
         self._others = {name: head.connection for name, head in heads.items() if name not in shards}
@@ -136,13 +152,13 @@ class SharedState:
         lineage = self._lineage or project.lineage(self.store, key, make=True)
         assert lineage is not None
         Files(self._folder).settle()
-        held, opened = {}, []
+        shards, guard, place = sorted(self._shards.items()), self._tenancy.check, self._folder / HOME / "shared"
+        opened = [Held(Shard(self.store, name, key), place / name) for name, _ in shards]
         try:
-            for name, connection in sorted(self._shards.items()):
-                one = Held(Shard(self.store, name, key), self._folder / HOME / "shared" / name)
-                opened.append(one)
-                ledger = one.open(connection, lineage, self._tenancy.check)
-                held[next(iter(ledger.connections()), connection)] = ledger
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                ledgers = pool.map(lambda one, shard: one.open(shard[1], lineage, guard), opened, shards)
+                named = zip(ledgers, shards, strict=True)
+                held = {next(iter(ledger.connections()), connection): ledger for ledger, (_, connection) in named}
             temporary = Path(tempfile.mkdtemp(prefix="reconciler-"))
             others = {
                 connection: partial(self._read, name, None, temporary) for name, connection in self._others.items()

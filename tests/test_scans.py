@@ -11,6 +11,8 @@ from reconciler.core.digest import Digests
 from reconciler.core.model import Export, FieldMatch, SegmentUse
 from reconciler.core.people import Judge
 from reconciler.core.scans import TOGETHER, Fan, Wanted, batches
+from reconciler.flow.check import check
+from reconciler.manifest import documents
 from reconciler.sources.selection import WIDTH
 
 if TYPE_CHECKING:
@@ -194,3 +196,20 @@ def test_a_source_that_is_gone_is_not_tried_once_for_each_export(project: Counte
     (project.root / "people.csv").unlink()
     assert len(project.plan().blocked) == 12
     assert project.scans == 1
+
+
+def test_validate_reads_every_file_once(project: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(20):
+        project.declare(segment(f"more{number}", "n > '1'"), file=f"more{number}.yaml")
+    files = list[str]()
+    read = documents.read
+
+    def noted(file: str, data: bytes) -> documents.Read:
+        files.append(file)
+        return read(file, data)
+
+    monkeypatch.setattr("reconciler.manifest.load.read", noted)
+    declared, faults, notes = check(project.shop())
+    assert declared is not None, faults
+    assert not notes
+    assert len(files) == len(set(files)) == 21

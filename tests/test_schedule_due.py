@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.due import Past, not_due, past, timing
+from reconciler.core.due import Past, Story, not_due, past, timing
 from reconciler.core.model import Schedule
 from reconciler.core.record import ExportRun, Run, RunStatus
 from reconciler.timetable import scheduled
@@ -145,3 +145,14 @@ def test_the_next_time_is_told_as_clocks_show_it_there() -> None:
     assert not_due(yearly, timing(scheduled, yearly, Past(served=now), now), now) == (
         "not due: next on Fri 1 Jan 2027 06:00 (UTC)"
     )
+
+
+@given(st.lists(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(list(RunStatus))), max_size=3), max_size=6))
+def test_many_exports_looked_up_together_have_the_same_past(history: list[list[tuple[str, RunStatus]]]) -> None:
+    runs = [
+        Run("r", START - n * HOUR, START, "schedule", RunStatus.SUCCESSFUL, "", exports=done)
+        for n, done in enumerate(tuple(ExportRun(name, "account", s, "update") for name, s in each) for each in history)
+    ]
+    story = Story(runs)
+    for names in ({("account", "a")}, {("account", "b")}, {("account", "a"), ("account", "b")}, {("x", "a")}):
+        assert story.of(names) == past(runs, names)

@@ -58,14 +58,37 @@ def newest_first(runs: Iterable[Run]) -> tuple[Run, ...]:
     return tuple(sorted(runs, key=lambda run: run.started, reverse=True))
 
 
-def past(runs: Iterable[Run], names: Collection[tuple[str, str]]) -> Past:
-    """Find what there is of an export, by the (connection, name) that it has or had, in runs from the newest on.
+class Story:
+    """Runs from the newest on, in which every export of a project is looked up: each run is gone through once."""
 
-    What was before an export was retired is of another one.
-    """
+    def __init__(self, runs: Iterable[Run]) -> None:
+        self._runs = tuple(runs)
+        self._places: dict[int, dict[tuple[str, str], int]] = {}
+
+    def of(self, names: Collection[tuple[str, str]]) -> Past:
+        """Find what there is of an export, by the (connection, name) that it has or had."""
+        return _past(((run, self._done(number, run, names)) for number, run in enumerate(self._runs)))
+
+    def _done(self, number: int, run: Run, names: Collection[tuple[str, str]]) -> ExportRun | None:
+        if number not in self._places:
+            backwards = range(len(run.exports) - 1, -1, -1)
+            self._places[number] = {(run.exports[at].connection, run.exports[at].export): at for at in backwards}
+        places = self._places[number]
+        found = min((places[name] for name in names if name in places), default=None)
+        return None if found is None else run.exports[found]
+
+
+def past(runs: Iterable[Run], names: Collection[tuple[str, str]]) -> Past:
+    """Find what there is of one export, by the (connection, name) that it has or had, in runs from the newest on."""
+    return _past(
+        (run, next((each for each in run.exports if (each.connection, each.export) in names), None)) for run in runs
+    )
+
+
+def _past(runs: Iterable[tuple[Run, ExportRun | None]]) -> Past:
+    """Put together what runs, from the newest on, did of an export; what was before it was retired is of another."""
     served = known = before = last = fresh = skipped = None
-    for run in runs:
-        done = next((each for each in run.exports if (each.connection, each.export) in names), None)
+    for run, done in runs:
         if done is None or done.action == Action.RETIRE.value:
             if before is None and run.ended is not None and run.trigger in TRIGGERS:
                 before = run.started

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Protocol
 
 from reconciler.core.errors import PredicateRefused, SourceError
-from reconciler.manifest.load import diagnose
+from reconciler.manifest.load import judging
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,11 +77,12 @@ def check(shop: Openers) -> tuple[model.Declarations | None, tuple[Diagnostic, .
 
     First without the sources, because where data may be read from is itself declared.
     """
-    declarations, found = diagnose(shop.root)
+    judge = judging(shop.root)
+    declarations, found = judge(None, None)
     if declarations is None:
         return None, found, ()
     with ExitStack() as stack:
         sources = _Sources(shop, stack, declarations)
-        declarations, found = diagnose(shop.root, sources.columns, sources.predicate)
+        declarations, found = judge(sources.columns, sources.predicate)
     notes = (f"source {name} was not read: {why}" for name, why in sorted(sources.unread.items()))
     return declarations, found, tuple(notes)

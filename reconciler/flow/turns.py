@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from reconciler.core.canonical import declared
-from reconciler.core.due import RUNS, newest_first, not_due, past, timing
+from reconciler.core.due import RUNS, Story, newest_first, not_due, timing
 from reconciler.core.errors import SourceError
 from reconciler.core.record import RunStatus
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from reconciler.core.due import Past
     from reconciler.core.model import Declarations, Export
-    from reconciler.core.record import ExportRun, Run
+    from reconciler.core.record import ExportRun
     from reconciler.flow.outside import Outside, Request
     from reconciler.flow.overlay import Record
     from reconciler.flow.reading import Library
@@ -109,11 +109,11 @@ class Turns:
         return f"{declared(self._declarations)} {left_out.hexdigest()}"
 
     @cached_property
-    def _runs(self) -> tuple[Run, ...]:
-        return newest_first(self.ledger.runs(limit=RUNS))
+    def _story(self) -> Story:
+        return Story(newest_first(self.ledger.runs(limit=RUNS)))
 
     def _past(self, export: Export, former: str) -> Past:
-        return past(self._runs, names_of(export, former))
+        return self._story.of(names_of(export, former))
 
 
 def names_of(export: Export, former: str) -> Collection[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +23,7 @@ from reconciler.manifest.words import did_you_mean, one_of, quote
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable
 
     from reconciler.core.diagnostics import Path
     from reconciler.manifest.documents import Document
@@ -50,8 +51,19 @@ def diagnose(
     `columns` gives a source's columns and their types, or None when it cannot be read now. `predicate` judges a
     segment's predicate: None, or (offset in its text where known, one line on what is wrong).
     """
+    return judging(root)(columns, predicate)
+
+
+Columns = Callable[[model.Source], Mapping[str, str] | None]
+Predicate = Callable[[model.Source, model.Segment], tuple[int | None, str] | None]
+
+
+def judging(
+    root: pathlib.Path,
+) -> Callable[[Columns | None, Predicate | None], tuple[model.Declarations | None, tuple[Diagnostic, ...]]]:
+    """Read every file once, which is most of the work, and give what judges them; it may be asked several times."""
     found = _gather(contents(root))
-    return _judged(found, found.world(root, columns, predicate))
+    return lambda columns, predicate: _judged(found, found.world(root, columns, predicate))
 
 
 @dataclass(frozen=True, slots=True)

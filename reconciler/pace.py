@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
     from reconciler.core.ports import Clock
 
-SHARE = 0.98
+SHARE = 0.99
 """The part of the limit that is used: what the network adds to the gaps must not push a server's count over it."""
+
+WARY = 0.97
+"""The part that is used once a server has said that it was too much: it counts more strictly, or is further away."""
 
 SLICE = 0.2
 """Seconds between two looks at whether the run is to stop, or the pace is held."""
@@ -34,6 +37,7 @@ class Pace:
     def __init__(self, rate: float, clock: Clock, stop: Callable[[], bool] = never) -> None:
         if not rate > 0:
             raise ValueError("a pace needs a rate above 0")
+        self._rate = rate
         self._gap = 1 / (rate * SHARE)
         self._clock = clock
         self._stop = stop
@@ -57,10 +61,11 @@ class Pace:
             self._next = slot + self._gap
 
     def hold(self, seconds: float) -> None:
-        """Let no thread go for so long from now on; those who wait already are held as well."""
+        """Let no thread go for so long from now on, and then with wider gaps; who waits already is held as well."""
         until = self._clock.monotonic() + seconds
         with self._holding:
             self._held = max(self._held, until)
+            self._gap = 1 / (self._rate * WARY)
 
     def pause(self, seconds: float) -> None:
         """Sleep on this thread alone, outside of the slots. Raises Stopped when the run is to stop."""

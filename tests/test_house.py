@@ -19,9 +19,10 @@ ROOT = Path(__file__).parent.parent / "reconciler"
 MAY = {
     "core": {"core"},
     "manifest": {"core", "manifest"},
-    "sources": {"core", "http", "pace", "sources"},  # a source that is a service is asked by the one way out
+    "sources": {"clouds", "core", "http", "pace", "sources"},  # a service is asked by the one way out
     "destinations": {"core", "destinations", "http", "pace", "redaction"},
-    "state": {"core", "state"},
+    "clouds": {"clouds", "core"},
+    "state": {"clouds", "core", "state"},
     "report": {"core", "report"},
     "sandbox": {"sandbox"},
     "forge": {"core", "http", "pace"},

@@ -15,9 +15,9 @@ from urllib.parse import unquote
 import pytest
 from support import servers
 
+from reconciler.clouds.known import CLOUDS
 from reconciler.core.errors import StateError, StoreConflict
 from reconciler.state.stores import verify
-from reconciler.state.stores.clouds import CLOUDS
 from reconciler.state.stores.open import FORMS, KINDS, open_store
 
 if TYPE_CHECKING:

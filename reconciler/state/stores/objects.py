@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 import secrets
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 
+from reconciler.clouds.faults import FOREIGN, fault, homeless
+from reconciler.clouds.known import CLOUDS, Cloud, opened, settings
 from reconciler.core.errors import StateError, StoreConflict
 from reconciler.core.store import Stored
-from reconciler.state.stores.clouds import CLOUDS, Cloud, settings
 from reconciler.state.stores.names import below, checked
-from reconciler.state.stores.object_faults import FOREIGN, fault, homeless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,14 +29,6 @@ _PREFIX = re.compile(r"(?:/(?!\.)[A-Za-z0-9._-]+(?<!\.))*/?")
 _WRITER = "writer"
 """The name of the note on each object that says which write it is of."""
 
-# At most two minutes in all for a store that is silent, a few seconds for one that is not there
-_CLIENT = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=60)}
-_RETRIES = {
-    "max_retries": 4,
-    "retry_timeout": timedelta(seconds=60),
-    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
-}
-
 
 def open_url(url: SplitResult, environ: Mapping[str, str], root: Path) -> ObjectStore:  # noqa: ARG001  # as every opener
     """Open a prefix of a container or bucket, without a request. Raises StateError; ValueError for another form."""
@@ -47,17 +38,7 @@ def open_url(url: SplitResult, environ: Mapping[str, str], root: Path) -> Object
     config, plain = settings(cloud, environ)
     prefix = url.path.strip("/")
     place = f"{url.scheme}://{url.netloc}/{prefix}"
-    maker: Any = cloud.store  # the three take alike words, of types of their own
-    try:
-        store = maker(
-            url.netloc,
-            prefix=prefix or None,
-            config=config,
-            client_options=_CLIENT | {"allow_http": plain},
-            retry_config=_RETRIES,
-        )
-    except FOREIGN:  # its text may quote a key
-        raise StateError(f"{place}: {cloud.needs}") from None
+    store = opened(cloud, url.netloc, place, config, plain=plain, prefix=prefix)
     return ObjectStore(store, cloud, place)
 
 

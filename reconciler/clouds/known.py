@@ -6,12 +6,14 @@ Credentials are named in the environment alone, as the library takes them; none 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from obstore.store import AzureStore, GCSStore, S3Store
 
+from reconciler.clouds.faults import FOREIGN
 from reconciler.core.errors import StateError
 
 if TYPE_CHECKING:
@@ -114,6 +116,30 @@ def settings(cloud: Cloud, environ: Mapping[str, str]) -> tuple[dict[str, str], 
             case _:
                 raise StateError(f"{name}: it must begin with https://; http:// is for loopback alone")
     return {name.lower(): value for name, value in given.items()} | dict(cloud.always), plain
+
+
+# At most two minutes in all for a store that is silent, a few seconds for one that is not there
+_CLIENT = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=60)}
+_RETRIES = {
+    "max_retries": 4,
+    "retry_timeout": timedelta(seconds=60),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
+}
+
+
+def opened(cloud: Cloud, bucket: str, place: str, config: Mapping[str, str], *, plain: bool, prefix: str = "") -> Any:
+    """Open a container or bucket, without a request. Raises StateError, which calls it `place`."""
+    maker: Any = cloud.store  # the three take alike words, of types of their own
+    try:
+        return maker(
+            bucket,
+            prefix=prefix or None,
+            config=config,
+            client_options=_CLIENT | {"allow_http": plain},
+            retry_config=_RETRIES,
+        )
+    except FOREIGN:  # its text may quote a key
+        raise StateError(f"{place}: {cloud.needs}") from None
 
 
 def loopback(url: str) -> bool:

@@ -26,8 +26,8 @@ def homeless(error: Exception) -> bool:
     return _code(error) in _NOWHERE
 
 
-def fault(error: Exception, place: str, needs: str) -> StateError:
-    """Give our error in place of the library's; `needs` says what credentials are to be had from."""
+def fault(error: Exception, place: str, needs: str, page: str = "docs/stores.md") -> StateError:
+    """Give our error in place of the library's; `needs`: what makes credentials; `page`: which one names the rights."""
     text = str(error)
     status = _status(text)
     said = " ".join(filter(None, (str(status or ""), _code(error))))
@@ -39,14 +39,14 @@ def fault(error: Exception, place: str, needs: str) -> StateError:
         return StateError(f"{place}: it cannot be used with these settings: {needs}")
     if status is not None and (status in _PASSING or status >= _SERVERS_OWN):
         return StoreUnreachable(f"{place}: the store cannot answer now ({said})")
-    return StateError(f"{place}: {_refusal(error, status)} ({said})")
+    return StateError(f"{place}: {_refusal(error, status, page)} ({said})")
 
 
-def _refusal(error: Exception, status: int | None) -> str:
+def _refusal(error: Exception, status: int | None, page: str) -> str:
     if homeless(error):
         return "there is no such container or bucket; make it first"
     if status in {401, 403} or _code(error) in _FORBIDDEN:
-        return "the store refuses these credentials, or they lack a right of docs/stores.md"
+        return f"the store refuses these credentials, or they lack a right of {page}"
     return "the store refuses the request; are its name, its region and its address right?"
 
 

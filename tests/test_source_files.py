@@ -473,7 +473,7 @@ def test_odd_file_names_are_names(tmp_path: Path, name: str) -> None:
         ({"a.md": ""}, "*.csv", "there is no CSV or Parquet file"),
         ({}, "none.csv", "cannot be read: No such file"),
         ({}, "x\0y.csv", "is not a path"),
-        ({}, "https://example.com/x.csv", "reads local files"),
+        ({}, "https://example.com/x.csv", "no such place is read"),
         ({"a.csv": "id\n1\n"}, "a.csv/b.csv", "cannot be read"),
     ],
 )

@@ -93,7 +93,8 @@ def _read(reads: Reads) -> Iterator[str]:
     """Yield the paths that a source reads on the machine that it runs on."""
     match reads:
         case Files():
-            yield from (table.path for table in (reads.profiles, reads.memberships) if table is not None)
+            tables = (table for table in (reads.profiles, reads.memberships) if table is not None)
+            yield from (table.path for table in tables if "://" not in table.path)  # a store's paths are the store's
         case Dataverse(identity=AppCertificate(path=path)):
             yield _literal(path)
         case _:  # a cluster's paths are the cluster's

@@ -11,21 +11,19 @@ import duckdb
 from reconciler.core.errors import SourceError
 from reconciler.core.reads import MembershipTable, ProfileTable
 from reconciler.core.texts import folded
-from reconciler.sources import kinds, texts
+from reconciler.sources import kinds, texts, urls
 from reconciler.sources.tables import FileTable, parquet_sql
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reconciler.sources.engine import Engine
-    from reconciler.sources.places import Place
+    from reconciler.sources.places import Named, Where
     from reconciler.sources.texts import Record
 
 Declared = ProfileTable | MembershipTable
 _PIPES = 64  # files of one table that are decoded at the same time, a thread for each
 
 
-def parquet_table(place: Place, engine: Engine) -> FileTable:
+def parquet_table(place: Where, engine: Engine) -> FileTable:
     """Settle the columns of Parquet files, which know them. Raises SourceError."""
     shapes: list[list[tuple[str, str]]] = []
     for path in place.files:
@@ -38,7 +36,7 @@ def parquet_table(place: Place, engine: Engine) -> FileTable:
     return FileTable(place, dict(shapes[0]))
 
 
-def csv_table(declared: Declared, place: Place) -> FileTable:
+def csv_table(declared: Declared, place: Where) -> FileTable:
     """Settle the columns of CSV files. Raises SourceError."""
     called = texts.encoding(declared.encoding, place.label)
     delimiter = declared.delimiter or ","
@@ -49,7 +47,9 @@ def csv_table(declared: Declared, place: Place) -> FileTable:
     columns = dict.fromkeys((name for name in cells if name), "VARCHAR")
     piped = not all(record.plain for record in records)
     ends = tuple(record.end for record in records)
-    table = FileTable(place, columns, cells, declared.header, delimiter, called, ends, piped)
+    table = FileTable(
+        place, columns, cells, declared.header, delimiter, called, ends, piped, remote=urls.is_url(place.label)
+    )
     for column, wanted in (declared.types if isinstance(declared, ProfileTable) else {}).items():
         to = kinds.scalar(wanted)
         if to is None:
@@ -70,7 +70,7 @@ def _pipeable(table: FileTable) -> None:
         raise SourceError(f"{label}: more than {_PIPES} files that are not plain utf-8 or latin-1; convert them")
 
 
-def _first(path: Path, called: str, delimiter: str, label: str) -> Record:
+def _first(path: Named, called: str, delimiter: str, label: str) -> Record:
     try:
         with texts.reading(path, called) as text:
             return texts.first(text, delimiter)
@@ -82,7 +82,7 @@ def _first(path: Path, called: str, delimiter: str, label: str) -> Record:
         ) from None
 
 
-def _cells(declared: Declared, place: Place, records: list[Record]) -> tuple[str, ...]:
+def _cells(declared: Declared, place: Where, records: list[Record]) -> tuple[str, ...]:
     """Give the header's cells, the same in every file, or the columns that stand in for a header."""
     if not declared.header:
         if not declared.columns:
@@ -109,7 +109,7 @@ def _unique(label: str, cells: tuple[str, ...]) -> tuple[str, ...]:
     return cells
 
 
-def _differs(place: Place, path: Path) -> SourceError:
+def _differs(place: Where, path: Named) -> SourceError:
     return SourceError(
         f"{place.label}: {path.name} has other columns than {place.files[0].name}; give each kind its own source"
     )

@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
@@ -55,7 +55,9 @@ class Limits:
 
 
 class Engine:
-    """Runs SELECTs over `files`, and over files in `folders`, which end in '/'. Every method raises duckdb.Error.
+    """Runs SELECTs over `files`, and over files in `folders`, which end in '/'.
+
+    `objects` is a file system that has some of the files. Every method raises duckdb.Error.
 
     A statement that spent more than its time in the engine raises duckdb.InterruptException. `cuts` end the pipes that
     it may be waiting for: the engine cannot be interrupted while it waits for a byte.
@@ -66,6 +68,7 @@ class Engine:
         files: Sequence[str],
         folders: Sequence[str],
         limits: Limits,
+        objects: Any = None,
     ) -> None:
         config: dict[str, str | bool | int | float | list[str]] = {**_AT_START, "memory_limit": limits.memory}
         if limits.threads is not None:
@@ -73,6 +76,9 @@ class Engine:
         self._connection = duckdb.connect(":memory:", config=config)
         self._timeout = limits.timeout
         self.cuts: list[Callable[[], None]] = []
+        self._lent: dict[str, object] = {}
+        if objects is not None:
+            self._connection.register_filesystem(objects)
         self._connection.execute(f"SET allowed_paths = [{', '.join(map(kinds.literal, files))}]")
         self._connection.execute(f"SET allowed_directories = [{', '.join(map(kinds.literal, folders))}]")
         for lock in _LOCKS:
@@ -89,6 +95,15 @@ class Engine:
             while chunk := watch.run(lambda: cursor.fetchmany(CHUNK)):
                 yield chunk
 
+    @contextmanager
+    def lent(self, name: str, stream: object) -> Iterator[None]:
+        """Let the statements of the block read, once, a stream of Arrow's C interface as a table of this name."""
+        self._lent[name] = stream
+        try:
+            yield
+        finally:
+            del self._lent[name]
+
     def close(self) -> None:
         """Give the memory back. May be called twice."""
         self._connection.close()
@@ -101,6 +116,8 @@ class Engine:
             statements = cursor.extract_statements(sql)
             if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
                 raise duckdb.PermissionException("one SELECT at a time and nothing else")
+            for name, stream in self._lent.items():
+                cursor.register(name, stream)
             with ThreadPoolExecutor(1, "engine") as worker:
                 watch = _Watch(cursor, worker, self._timeout, self.cuts)
                 watch.run(lambda: cursor.execute(statements[0]))

@@ -11,21 +11,17 @@ from typing import TYPE_CHECKING
 from reconciler.core.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from reconciler.sources.places import Place
 
 
-def content(places: Iterable[Place]) -> str:
+def content(place: Place) -> str:
     """Give a digest of the names and bytes of all files, in hexadecimal. Raises SourceError, also when one changes."""
-    told = hashlib.sha256()
-    for place in places:
-        told.update(f"{place.label!r} {len(place.files)}\n".encode())
-        for path in place.files:
-            try:
-                with path.open("rb") as file:
-                    told.update(f"{path.name!r} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-            except OSError as error:
-                raise SourceError(f"{place.label}: {path.name} cannot be read: {error.strerror}") from None
-        place.unchanged()
+    told = hashlib.sha256(f"{place.label!r} {len(place.files)}\n".encode())
+    for path in place.files:
+        try:
+            with path.open("rb") as file:
+                told.update(f"{path.name!r} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        except OSError as error:
+            raise SourceError(f"{place.label}: {path.name} cannot be read: {error.strerror}") from None
+    place.unchanged()
     return told.hexdigest()

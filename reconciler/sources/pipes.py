@@ -23,6 +23,8 @@ from reconciler.sources.texts import FAULTS, first, reading, undecodable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from reconciler.sources.places import Named
+
 _BLOCK = 1 << 18  # characters decoded at a time
 _PATIENCE = 10.0  # seconds for a thread to end whose file has been read
 
@@ -38,7 +40,7 @@ class Decoding:
 
 
 @contextmanager
-def flowing(files: Sequence[Path], how: Decoding, spool: Path, label: str) -> Iterator[tuple[str, ...]]:
+def flowing(files: Sequence[Named], how: Decoding, spool: Path, label: str) -> Iterator[tuple[str, ...]]:
     """Give the path of a pipe for each file, all of them written to while the block runs.
 
     The pipes live in a folder of their own below `spool`. Raises SourceError at the end of the block when a file could
@@ -64,7 +66,7 @@ def flowing(files: Sequence[Path], how: Decoding, spool: Path, label: str) -> It
 class _Pour(threading.Thread):
     """Writes one file into one pipe."""
 
-    def __init__(self, path: Path, how: Decoding, pipe: Path) -> None:
+    def __init__(self, path: Named, how: Decoding, pipe: Path) -> None:
         super().__init__(daemon=True, name=f"decode-{path.name}")
         self.pipe = pipe
         self._path = path

@@ -6,10 +6,10 @@ import datetime as dt
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Literal, Protocol
 
 from reconciler.core.errors import SourceError
-from reconciler.sources import exported
+from reconciler.sources import exported, marks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -64,6 +64,10 @@ class Place:
         when = dt.datetime.fromtimestamp(last // 10**9, dt.UTC)
         return f"{self.label} ({files}{size:,} bytes, written {when:%Y-%m-%d %H:%M} UTC)"
 
+    def mark(self) -> str:
+        """Give a digest of the names and bytes of all files. Raises SourceError."""
+        return marks.content(self)
+
     def unchanged(self) -> None:
         """Raise SourceError when a file is no longer the one that was opened, or is not alone any more."""
         for stamp in self.stamps:
@@ -77,13 +81,68 @@ class Place:
             raise SourceError(f"{self.label}: files came while it was read; try again")
 
 
+class Named(Protocol):
+    """A file of a table, on this machine or in a store."""
+
+    @property
+    def name(self) -> str:
+        """Its name without the folders."""
+        ...
+
+    def open(self, mode: Literal["rb"], /) -> IO[bytes]:
+        """Open it for reading."""
+        ...
+
+
+class Where(Protocol):
+    """The files of one table, wherever they are: a Place, or the objects of a store."""
+
+    @property
+    def label(self) -> str:
+        """The path as it was declared."""
+        ...
+
+    @property
+    def parquet(self) -> bool:
+        """Whether they are Parquet."""
+        ...
+
+    @property
+    def files(self) -> Sequence[Named]:
+        """The files, sorted."""
+        ...
+
+    def told(self) -> str:
+        """Say how many files and bytes there are, and when the last of them was written."""
+        ...
+
+    def mark(self) -> str:
+        """Tell the content apart from that at another time. Raises SourceError."""
+        ...
+
+    def unchanged(self) -> None:
+        """Raise SourceError when it is no longer what was opened."""
+        ...
+
+
+def delta(label: str, roots: Sequence[Path]) -> Path | None:
+    """Give the folder of a Delta table, by its log; None: it is none. Raises SourceError."""
+    try:
+        folder = (roots[0] / label).resolve()
+        if not (folder / "_delta_log").is_dir():
+            return None
+        inside = tuple(root.resolve() for root in roots)
+        _inside((folder / "_delta_log").resolve(), inside, label)
+        return _inside(folder, inside, label)
+    except (OSError, ValueError, RuntimeError):  # `find` says what is the matter with it
+        return None
+
+
 def find(label: str, root: Path, roots: Sequence[Path] = ()) -> Place:
     """Give the files of a path: a file, every CSV or Parquet file of a folder, or a glob. Raises SourceError.
 
     `label` is relative to `root`, or absolute; every file must lie in `root` or one of `roots`, links followed.
     """
-    if "://" in label:
-        raise SourceError(f"{label}: this source reads local files; give a path below the project's folder")
     inside = tuple(folder.resolve() for folder in (root, *roots))
     try:
         named = _named(label, root, inside)

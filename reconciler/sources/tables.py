@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.sources import kinds, marks, pipes, texts
+from reconciler.sources import kinds, pipes, texts
 from reconciler.sources.places import GLOB
 from reconciler.sources.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from reconciler.sources.places import Place
+    from reconciler.sources.places import Where
     from reconciler.sources.table import Reading
 
 WRONG_TYPE = "reconciler: column "
@@ -29,11 +29,11 @@ class FileTable(Table):
     """A table in CSV or Parquet files.
 
     `held` has, for CSV, the header's cells, of which the unnamed are not columns; `called` is Python's name of the
-    encoding, `ends` the line end of each file; `odd`: the engine would not find it by itself. `note` is for
-    the record of a run.
+    encoding, `ends` the line end of each file; `odd`: the engine would not find it by itself; `remote`: they
+    are objects of a store. `note` is for the record of a run.
     """
 
-    place: Place
+    place: Where
     typed: Mapping[str, str]
     held: tuple[str, ...] = ()
     header: bool = True
@@ -42,6 +42,7 @@ class FileTable(Table):
     ends: tuple[str, ...] = ()
     odd: bool = False
     note: str = ""
+    remote: bool = False
 
     @property
     def label(self) -> str:
@@ -69,7 +70,10 @@ class FileTable(Table):
         """Whether Python must decode the files for the engine, or hide a name from it that it takes for a glob."""
         files = self.place.files
         return not self.place.parquet and (
-            self.odd or self.called not in texts.NATIVE or any(texts.compressed(f) or GLOB & set(str(f)) for f in files)
+            self.remote
+            or self.odd
+            or self.called not in texts.NATIVE
+            or any(texts.compressed(f) or GLOB & set(str(f)) for f in files)
         )
 
     @contextmanager
@@ -91,7 +95,7 @@ class FileTable(Table):
 
     def mark(self) -> str:
         """Give a digest of the names and bytes of all files. Raises SourceError."""
-        return marks.content((self.place,))
+        return self.place.mark()
 
     def snapshot(self) -> str:
         """Say how many files and bytes there are, and when the last was written."""

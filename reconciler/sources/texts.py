@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
+import io
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from reconciler.core.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from reconciler.sources.places import Named
 
 FAULTS = (OSError, EOFError, UnicodeError, zlib.error)
 """What can go wrong while a file is decoded."""
@@ -51,17 +53,18 @@ def encoding(declared: str | None, label: str) -> str:
     return called
 
 
-def compressed(path: Path) -> bool:
+def compressed(path: Named) -> bool:
     """Tell whether a file is read through gzip."""
     return path.name.lower().endswith(".gz")
 
 
 @contextmanager
-def reading(path: Path, called: str) -> Iterator[IO[str]]:
+def reading(path: Named, called: str) -> Iterator[IO[str]]:
     """Open a file as text, decoded strictly, with its line ends as they are. Raises what FAULTS lists."""
-    opened = gzip.open if compressed(path) else open
-    with opened(path, "rt", encoding="utf-8-sig" if called == "utf-8" else called, newline="") as text:
-        yield cast("IO[str]", text)
+    with path.open("rb") as raw:
+        data = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if compressed(path) else raw
+        with io.TextIOWrapper(data, encoding="utf-8-sig" if called == "utf-8" else called, newline="") as text:
+            yield text
 
 
 def first(text: IO[str], delimiter: str) -> Record:
@@ -79,7 +82,7 @@ def first(text: IO[str], delimiter: str) -> Record:
     return Record(tuple(cells), "".join(lines), end)
 
 
-def undecodable(fault: BaseException, path: Path, called: str, label: str) -> SourceError:
+def undecodable(fault: BaseException, path: Named, called: str, label: str) -> SourceError:
     """Say why a file cannot be read as text, without a byte of it."""
     match fault:
         case UnicodeError():

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import gzip
 import json
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
+import obstore
+import obstore.store
+from arro3.core import RecordBatchReader
+from deltalake import write_deltalake
 from support import dataverse
+from support.servers import azurite, s3
 
 from reconciler.core.model import Segment, Source
 from reconciler.core.reads import Files, MembershipTable, ProfileTable
@@ -219,9 +225,87 @@ def _listed() -> dataverse.Table:
     return dataverse.Table("msdynci_segmentmembership", attributes, rows)
 
 
+def delta(at: str, columns: Mapping[str, str], rows: Rows, environ: Mapping[str, str] | None = None) -> None:
+    """Write rows as a Delta table, in two versions, of which the first holds half."""
+    where = None if environ is None else {**environ, "allow_http": "true"}
+    with closing(duckdb.connect(":memory:")) as db:
+        db.execute(f"CREATE TABLE t ({', '.join(f'{name} {of}' for name, of in columns.items())})")
+        for part in (rows[::2], rows[1::2]):
+            db.execute("DELETE FROM t")
+            db.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(columns))})", [list(row) for row in part])
+            write_deltalake(at, RecordBatchReader.from_stream(db.sql("FROM t")), mode="append", storage_options=where)
+
+
+@contextmanager
+def from_delta(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.Source]:  # noqa: ARG001  # a Loader
+    """Read Delta below a folder."""
+    delta(str(folder / "people"), COLUMNS, PROFILES)
+    delta(str(folder / "held"), MEMBERSHIPS, HELD)
+    reads = Files(ProfileTable("people", "id"), MembershipTable("held", "id", "segment"))
+    with closing(FilesSource(Source("world", reads), folder, threads=2)) as source:
+        yield source
+
+
+@contextmanager
+def from_delta_on_azure(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.Source]:  # noqa: ARG001
+    """Read Delta in a container."""
+    with azurite() as served:
+        words = {name: value for name, value in served.environ.items() if name.startswith("AZURE_")}
+        delta("az://state/people", COLUMNS, PROFILES, words)
+        delta("az://state/held", MEMBERSHIPS, HELD, words)
+        reads = Files(ProfileTable("az://state/people", "id"), MembershipTable("az://state/held", "id", "segment"))
+        with closing(FilesSource(Source("world", reads), folder, threads=2, environ=served.environ)) as source:
+            yield source
+
+
+@contextmanager
+def from_csv_on_azure(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.Source]:  # noqa: ARG001
+    """Read CSV in a container, half of it compressed."""
+    table(folder / "people.csv", list(COLUMNS), PROFILES)
+    table(folder / "held.csv", list(MEMBERSHIPS), HELD)
+    with azurite() as served:
+        store = bucket("az://state", served.environ)
+        obstore.put(store, "people.csv", folder / "people.csv")
+        obstore.put(store, "held/1.csv.gz", gzip.compress((folder / "held.csv").read_bytes()))
+        profiles = ProfileTable("az://state/people.csv", "id", types=TYPES)
+        reads = Files(profiles, MembershipTable("az://state/held", "id", "segment"))
+        with closing(FilesSource(Source("world", reads), folder, threads=2, environ=served.environ)) as source:
+            yield source
+
+
+@contextmanager
+def from_parquet_on_s3(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.Source]:  # noqa: ARG001
+    """Read Parquet in a bucket: a glob, and an object."""
+    parquet(folder / "1.parquet", COLUMNS, PROFILES[:200])
+    parquet(folder / "2.parquet", COLUMNS, PROFILES[200:])
+    parquet(folder / "held.parquet", MEMBERSHIPS, HELD)
+    with s3() as served:
+        store = bucket("s3://state", served.environ)
+        for name in ("1", "2", "held"):
+            key = f"{name}.parquet" if name == "held" else f"people/part={name}/{name}.parquet"
+            obstore.put(store, key, folder / f"{name}.parquet", use_multipart=False)
+        reads = Files(
+            ProfileTable("s3://state/people/*/*.parquet", "id"),
+            MembershipTable("s3://state/held.parquet", "id", "segment"),
+        )
+        with closing(FilesSource(Source("world", reads), folder, threads=2, environ=served.environ)) as source:
+            yield source
+
+
+def bucket(url: str, environ: Mapping[str, str]) -> Any:
+    """Open what a server of the tests holds."""
+    names = ("AZURE_", "AWS_")
+    config: Any = {name.lower(): value for name, value in environ.items() if name.startswith(names)}
+    return obstore.store.from_url(url, config=config, client_options={"allow_http": True})
+
+
 LOADERS: dict[str, Loader] = {
     "csv": from_csv,
     "parquet": from_parquet,
     "export": from_export,
     "dataverse": from_dataverse,
+    "delta": from_delta,
+    "delta on azure": from_delta_on_azure,
+    "csv on azure": from_csv_on_azure,
+    "parquet on s3": from_parquet_on_s3,
 }

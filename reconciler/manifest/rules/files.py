@@ -27,6 +27,16 @@ _RIGHT: Final[Mapping[object, str]] = {
 }
 _TABLES: Final = frozenset((".csv", ".txt", ".tsv", ".gz", ".parquet"))
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_SIGNED = re.compile(r"[?&](sig|se|sp|X-Amz-[A-Za-z-]+|X-Goog-[A-Za-z-]+)=", re.IGNORECASE)
+_NEVER = re.compile(r"(?!)")
+_PLAIN = re.compile(r"[^/@:]+/[^\0\n#]*[^/\0\n#]/?")
+_LAKES: Final[Mapping[str, re.Pattern[str]]] = {
+    "az": _PLAIN,
+    "s3": _PLAIN,
+    "gs": _PLAIN,
+    "abfss": re.compile(r"[^/@:]+@[a-z0-9]{3,24}[.]dfs[.]core[.]windows[.]net/[^\0\n#]*[^/\0\n#]/?"),
+}
+_URLS: Final = "write path: az://customers/profiles, or the URL of an abfss://, s3:// or gs:// store"
 _ENCODINGS: Final = "utf-8", "utf-16", "latin-1", "cp1252", "iso-8859-15"
 
 
@@ -48,10 +58,21 @@ def _judge(
     if "\0" in text or "\n" in text:
         yield fault(marks, path, "path-outside", f"this is no path; {right}")
     elif _SCHEME.match(text):
-        message = f"{quote(text)} is in an object store, which this version does not read; {right}"
-        yield fault(marks, path, "path-url", message)
+        yield from _judge_url(marks, path, text)
     elif not _within(root, roots, text):
         yield fault(marks, path, "path-outside", f"{quote(text)} leaves the project's folder; {right}")
+
+
+def _judge_url(marks: Marks, path: Path, text: str) -> Iterator[Diagnostic]:
+    """Allow tables in the object stores that are read; a password or a signature has no place in a URL."""
+    scheme, _, rest = text.partition("://")
+    authority = rest.partition("/")[0]
+    if path[-1] == "path" and scheme in _LAKES and (_SIGNED.search(text) or ":" in authority.partition("@")[0]):
+        message = "a password or a signature stands in this URL; take it out, and change it: it is in the history"
+        yield fault(marks, path, "key-in-file", message)
+    elif path[-1] != "path" or not _LAKES.get(scheme, _NEVER).fullmatch(rest):
+        forms = _URLS if path[-1] == "path" else _RIGHT[path[-1]]
+        yield fault(marks, path, "path-url", f"{quote(text)} is no place that is read; {forms}")
 
 
 def _within(root: pathlib.Path, roots: tuple[pathlib.Path, ...], text: str) -> bool:

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import obstore
+import pytest
+from support import contract
+from support.servers import azurite, free_port
+
+from reconciler.core.errors import SourceError
+from reconciler.core.model import Segment, Source
+from reconciler.core.reads import Files, ProfileTable
+from reconciler.sources.files import FilesSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from support.servers import Served
+
+ALL = [Segment("all", "world", where="id IS NOT NULL")]
+COLUMNS = {"id": "BIGINT", "email": "VARCHAR"}
+ROWS = tuple((number, f"p{number}@example.com") for number in range(100))
+_Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+
+
+@pytest.fixture(scope="module")
+def azure() -> Iterator[Served]:
+    with azurite() as served:
+        yield served
+
+
+def source(
+    folder: Path, path: str, environ: Mapping[str, str] | None = None, version: int | None = None
+) -> FilesSource:
+    reads = Files(ProfileTable(path, "id", version=version))
+    return FilesSource(Source("world", reads), folder, threads=2, environ=environ or {})
+
+
+def ids(made: FilesSource) -> set[str]:
+    with closing(made):
+        return {
+            str(row[2]).removeprefix("p").partition("@")[0] for chunk in made.members(ALL, ["email"]) for row in chunk
+        }
+
+
+def count(made: FilesSource) -> int:
+    with closing(made):
+        return made.count(ALL)
+
+
+def refusal(made: FilesSource) -> str:
+    with closing(made), pytest.raises(SourceError) as refused:
+        list(made.members(ALL, ["email"]))
+    told = str(refused.value)
+    assert told.isprintable()
+    assert "@example" not in told
+    return told
+
+
+def commit(table: Path, version: int, *actions: Mapping[str, object]) -> None:
+    (table / "_delta_log").mkdir(parents=True, exist_ok=True)
+    lines = "\n".join(json.dumps(action) for action in actions)
+    (table / "_delta_log" / f"{version:020}.json").write_text(lines)
+
+
+def without(rows: list[int]) -> dict[str, object]:
+    """Give the deletion vector of rows, as it stands within the log."""
+    held = struct.pack("<IIHHI", 12346, 1, 0, len(rows) - 1, 16) + b"".join(struct.pack("<H", row) for row in rows)
+    data = struct.pack("<IQI", 1681511377, 1, 0) + held
+    data += b"\0" * (-len(data) % 4)
+    text = ""
+    for at in range(0, len(data), 4):
+        number = int.from_bytes(data[at : at + 4])
+        text += "".join(_Z85[number // 85**power % 85] for power in (4, 3, 2, 1, 0))
+    return {"storageType": "i", "pathOrInlineDv": text, "sizeInBytes": len(data), "cardinality": len(rows)}
+
+
+def test_people_whom_a_deletion_vector_took_away_are_gone_and_are_there_in_the_version_before(tmp_path: Path) -> None:
+    contract.delta(str(tmp_path / "people"), COLUMNS, ROWS)
+    log = sorted((tmp_path / "people" / "_delta_log").glob("*.json"))
+    add = next(json.loads(line)["add"] for line in log[-1].read_text().splitlines() if '"add"' in line)
+    features = {"readerFeatures": ["deletionVectors"], "writerFeatures": ["deletionVectors"]}
+    commit(
+        tmp_path / "people",
+        len(log),
+        {"protocol": {"minReaderVersion": 3, "minWriterVersion": 7, **features}},
+        {"remove": {"path": add["path"], "deletionTimestamp": 1, "dataChange": True}},
+        {"add": {**add, "deletionVector": without([0, 2])}},
+    )
+    held = count(source(tmp_path, "people", version=len(log) - 1))
+    assert held == 100
+    assert count(source(tmp_path, "people")) == held - 2
+    assert {str(row[0]) for row in ROWS} - ids(source(tmp_path, "people")) == {"1", "5"}
+
+
+def test_a_column_that_has_another_name_in_the_files_is_read_by_its_own(tmp_path: Path) -> None:
+    (tmp_path / "people").mkdir()
+    contract.parquet(tmp_path / "people" / "f.parquet", {"col_1": "BIGINT", "col_2": "VARCHAR"}, ROWS)
+    named = [
+        {
+            "name": name,
+            "type": of,
+            "nullable": True,
+            "metadata": {"delta.columnMapping.id": n, "delta.columnMapping.physicalName": f"col_{n}"},
+        }
+        for n, (name, of) in enumerate((("id", "long"), ("email", "string")), 1)
+    ]
+    commit(
+        tmp_path / "people",
+        0,
+        {"protocol": {"minReaderVersion": 2, "minWriterVersion": 5}},
+        {
+            "metaData": {
+                "id": "1",
+                "format": {"provider": "parquet", "options": {}},
+                "schemaString": json.dumps({"type": "struct", "fields": named}),
+                "partitionColumns": [],
+                "configuration": {"delta.columnMapping.mode": "name", "delta.columnMapping.maxColumnId": "2"},
+            }
+        },
+        {
+            "add": {
+                "path": "f.parquet",
+                "partitionValues": {},
+                "size": (tmp_path / "people" / "f.parquet").stat().st_size,
+                "modificationTime": 1,
+                "dataChange": True,
+            }
+        },
+    )
+    assert ids(source(tmp_path, "people")) == {str(row[0]) for row in ROWS}
+
+
+def test_a_version_stays_the_one_that_was_opened_and_is_told(tmp_path: Path) -> None:
+    contract.delta(str(tmp_path / "people"), COLUMNS, ROWS)
+    made = source(tmp_path, "people")
+    with closing(made):
+        before = made.mark(ALL)
+        contract.delta(str(tmp_path / "people"), COLUMNS, ROWS)
+        assert made.count(ALL) == 100
+        assert made.snapshot(ALL).startswith("version 1 of people (20")
+        assert made.mark(ALL) == before
+    with closing(source(tmp_path, "people")) as later:
+        assert later.snapshot(ALL).startswith("version 3 of people (20")
+        assert later.mark(ALL) != before
+
+
+def test_a_version_that_is_not_there_or_was_cleaned_away_is_told(tmp_path: Path) -> None:
+    contract.delta(str(tmp_path / "people"), COLUMNS, ROWS)
+    assert "version 9 of this Delta table cannot be read; it may have been cleaned away" in refusal(
+        source(tmp_path, "people", version=9)
+    )
+    for file in (tmp_path / "people").glob("*.parquet"):
+        file.unlink()
+    assert "people: cannot be read to its end" in refusal(source(tmp_path, "people"))
+
+
+def test_a_log_that_is_damaged_is_told(tmp_path: Path) -> None:
+    contract.delta(str(tmp_path / "people"), COLUMNS, ROWS)
+    with (tmp_path / "people" / "_delta_log" / f"{1:020}.json").open("a") as log:
+        log.write('\n{"add":')
+    assert "people: the newest version of this Delta table cannot be read" in refusal(source(tmp_path, "people"))
+
+
+def test_a_table_that_names_files_elsewhere_is_refused(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    contract.delta(str(project / "people"), COLUMNS, ROWS)
+    file = next((project / "people").glob("*.parquet"))
+    shutil.move(file, tmp_path / "out.parquet")
+    file.symlink_to(tmp_path / "out.parquet")
+    assert "its log names files outside the table" in refusal(source(project, "people"))
+    assert "version is for a Delta table" in refusal(source(tmp_path, "out.parquet", version=1))
+
+
+@pytest.mark.parametrize("name", ["people.parquet", "people.csv"])
+def test_an_object_that_is_replaced_midway_fails_the_read(tmp_path: Path, azure: Served, name: str) -> None:
+    write = contract.parquet if name.endswith("parquet") else lambda p, c, r: contract.table(p, list(c), r)
+    write(tmp_path / "people", COLUMNS, ROWS)
+    store = contract.bucket("az://state", azure.environ)
+    obstore.put(store, f"midway/{name}", tmp_path / "people")
+    with closing(source(tmp_path, f"az://state/midway/{name}", azure.environ)) as made:
+        before = made.mark(ALL)
+        assert made.count(ALL) == 100
+        write(tmp_path / "people", COLUMNS, ROWS[:50])
+        obstore.put(store, f"midway/{name}", tmp_path / "people")
+        with pytest.raises(SourceError) as refused:
+            made.count(ALL)
+        assert str(refused.value).startswith(f"az://state/midway/{name}: ")
+    with closing(source(tmp_path, f"az://state/midway/{name}", azure.environ)) as made:
+        assert made.mark(ALL) != before
+        assert made.count(ALL) == 50
+
+
+def test_a_store_that_refuses_is_told_without_a_secret(tmp_path: Path, azure: Served) -> None:
+    wrong = {**azure.environ, "AZURE_STORAGE_ACCOUNT_KEY": "d3Jvbmc="}
+    told = refusal(source(tmp_path, "az://state/people.csv", wrong))
+    assert "refuses these credentials, or they lack a right of docs/lake.md" in told
+    assert "d3Jvbmc" not in told
+    assert "there is no CSV, Parquet or Delta here" in refusal(source(tmp_path, "az://state/none", azure.environ))
+    assert "no such container" in refusal(source(tmp_path, "az://elsewhere/none", azure.environ))
+
+
+def test_a_store_that_is_down_is_told(tmp_path: Path) -> None:
+    environ = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_REGION": "eu-central-1",
+    }
+    assert refusal(source(tmp_path, "s3://people/p.parquet", environ)) == (
+        "s3://people/p.parquet: the store does not answer"
+    )
+    plain = environ | {"AWS_ENDPOINT_URL": "http://store.example.com"}
+    assert "http:// is for loopback alone" in refusal(source(tmp_path, "s3://people/p.parquet", plain))
+
+
+def test_only_what_is_asked_for_is_fetched(tmp_path: Path, azure: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = {"id": "BIGINT", "email": "VARCHAR", "bulk": "VARCHAR"}
+    rows = tuple((number, f"p{number}@example.com", os.urandom(500).hex()) for number in range(3_000))
+    contract.parquet(tmp_path / "people.parquet", columns, rows)
+    size = (tmp_path / "people.parquet").stat().st_size
+    obstore.put(contract.bucket("az://state", azure.environ), "wide.parquet", tmp_path / "people.parquet")
+    fetched: list[int] = []
+    get = obstore.get
+
+    def watched(store: object, key: str, options: Mapping[str, tuple[int, int]]) -> object:
+        fetched.append(options["range"][1] - options["range"][0])
+        return get(store, key, options=options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(obstore, "get", watched)
+    assert count(source(tmp_path, "az://state/wide.parquet", azure.environ)) == 3_000
+    assert 0 < sum(fetched) < size / 5

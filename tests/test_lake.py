@@ -236,3 +236,22 @@ def test_only_what_is_asked_for_is_fetched(tmp_path: Path, azure: Served, monkey
     monkeypatch.setattr(obstore, "get", watched)
     assert count(source(tmp_path, "az://state/wide.parquet", azure.environ)) == 3_000
     assert 0 < sum(fetched) < size / 5
+
+
+def test_the_newest_whole_folder_of_an_export_is_read_and_one_that_is_not_whole_is_told(
+    tmp_path: Path, azure: Served
+) -> None:
+    contract.exported(tmp_path, "Customer", "2026/11/02/0600", COLUMNS, ROWS)
+    store = contract.bucket("az://state", azure.environ)
+    contract.upload(tmp_path, store, "insights")
+    obstore.put(store, "insights/Customer/2026/11/03/0600/Customer_1.csv", b"1,somebody@example.com\n")
+    made = source(tmp_path, "az://state/insights/Customer", azure.environ)
+    with closing(made):
+        assert made.count(ALL) == 100
+        told = made.snapshot(ALL)
+    assert told.startswith("az://state/insights/Customer/2026/11/02/0600 (3 files, ")
+    assert told.endswith(", 2026/11/03/0600 passed over: not whole yet")
+    obstore.delete(store, "insights/Customer/2026/11/02/0600/Customer_2.csv")
+    assert "vouches for none of its dated folders" in refusal(
+        source(tmp_path, "az://state/insights/Customer", azure.environ)
+    )

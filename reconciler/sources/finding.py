@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from reconciler.sources.columns import Declared
     from reconciler.sources.engine import Engine
+    from reconciler.sources.exported import Dated
     from reconciler.sources.table import Table
 
 Found = Any
@@ -28,23 +29,32 @@ def find(declared: Declared, roots: Sequence[Path], environ: Mapping[str, str]) 
     label = declared.path
     if urls.is_url(label):
         remote = extras.lake("reconciler.sources.remote", label)
-        place = remote.find(label, environ)
+        chosen = extras.lake("reconciler.sources.buckets", label).dated(label, environ)
+        place = remote.find(_below(label, chosen), environ)
         if isinstance(place, remote.Bucket):
             return _delta(declared, place.url.plain, place.options, ())
-        # An address that is no glob, and the same in no two tables
-        named = f"lake://{hashlib.sha256(label.encode()).hexdigest()}"
-        files = tuple(replace(file, address=f"{named}/{number}") for number, file in enumerate(place.files))
-        place = replace(place, files=files)
+        place = _addressed(place)
     elif (folder := places.delta(label, roots)) is not None:
         return _delta(declared, str(folder), None, tuple(root.resolve() for root in roots))
-    elif (chosen := places.dated(label, roots[0], roots[1:])) is not None:
-        place = places.find(f"{label.rstrip('/')}/{chosen.folder}", roots[0], roots[1:])
-        return replace(csv_table(chosen.declared(declared), place), note=chosen.note)
     else:
-        place = places.find(label, roots[0], roots[1:])
+        chosen = places.dated(label, roots[0], roots[1:])
+        place = places.find(_below(label, chosen), roots[0], roots[1:])
     if declared.version is not None:
         raise SourceError(f"{label}: version is for a Delta table, and this is none; leave it out")
+    if chosen is not None:
+        return replace(csv_table(chosen.declared(declared), place), note=chosen.note)
     return place if place.parquet else csv_table(declared, place)
+
+
+def _below(label: str, chosen: Dated | None) -> str:
+    return label if chosen is None else f"{label.rstrip('/')}/{chosen.folder}"
+
+
+def _addressed(place: Any) -> Any:
+    """Give each object an address for the engine that is no glob, and is the same in no two tables."""
+    named = f"lake://{hashlib.sha256(place.label.encode()).hexdigest()}"
+    files = tuple(replace(file, address=f"{named}/{number}") for number, file in enumerate(place.files))
+    return replace(place, files=files)
 
 
 def settled(found: Found, engine: Engine) -> Table:

@@ -15,9 +15,9 @@ from typing import IO, TYPE_CHECKING, Any
 import obstore
 from obstore.exceptions import NotFoundError, PreconditionError
 
-from reconciler.clouds.faults import FOREIGN, fault, homeless
-from reconciler.clouds.known import CLOUDS, opened, settings
-from reconciler.core.errors import SourceError, StateError
+from reconciler.clouds.faults import FOREIGN, homeless
+from reconciler.core.errors import SourceError
+from reconciler.sources.buckets import Bucket, bucket_of
 from reconciler.sources.places import CSV, GLOB, PARQUET, REFRESHING
 from reconciler.sources.urls import parsed
 
@@ -25,24 +25,9 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Mapping, Sequence
 
-    from reconciler.sources.urls import Url
 
 _BUFFER = 4 << 20  # bytes of a CSV file that are fetched with one request
-PAGE = "docs/lake.md"
 LOG = "_delta_log"
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """An opened container or bucket. `options` are its settings as Delta's library takes them."""
-
-    url: Url
-    store: Any
-    options: Mapping[str, str]
-
-    def told(self, error: Exception) -> SourceError:
-        """Say in one line, without the library's words, what is the matter."""
-        return SourceError(str(fault(error, self.url.label, CLOUDS[self.url.cloud].needs, PAGE)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +136,7 @@ class RemotePlace:
 
 def find(label: str, environ: Mapping[str, str]) -> RemotePlace | Bucket:
     """Give the objects of a URL; the bucket, when it is a Delta table. Raises SourceError."""
-    bucket = _bucket(parsed(label), environ)
+    bucket = bucket_of(parsed(label), environ)
     found = listed(bucket)
     if isinstance(found, str):
         return bucket
@@ -161,19 +146,6 @@ def find(label: str, environ: Mapping[str, str]) -> RemotePlace | Bucket:
     if len(endings) > 1:
         raise SourceError(f"{label}: holds CSV and Parquet files; name one kind, as in {label.rstrip('/')}/*.csv")
     return RemotePlace(label, bucket, tuple(found), endings.pop())
-
-
-def _bucket(url: Url, environ: Mapping[str, str]) -> Bucket:
-    cloud = CLOUDS[url.cloud]
-    if url.account is not None:
-        environ = {**environ, "AZURE_STORAGE_ACCOUNT_NAME": url.account}
-    try:
-        config, plain = settings(cloud, environ)
-        store = opened(cloud, url.bucket, url.label, config, plain=plain)
-    except StateError as error:
-        raise SourceError(str(error)) from None
-    options = dict(config) | {"allow_http": str(plain).lower(), "connect_timeout": "5s", "timeout": "60s"}
-    return Bucket(url, store, options | {"max_retries": "4", "retry_timeout": "60s"})
 
 
 def listed(bucket: Bucket) -> Sequence[RemoteFile] | str:

@@ -274,6 +274,26 @@ def from_csv_on_azure(folder: Path, request: pytest.FixtureRequest) -> Iterator[
 
 
 @contextmanager
+def from_export_on_azure(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.Source]:  # noqa: ARG001
+    """Read folders that Customer Insights writes, in a container."""
+    exported(folder, "Customer", "2026/11/02/0600", COLUMNS, PROFILES)
+    exported(folder, "Memberships", "2026/11/02/0600", MEMBERSHIPS, HELD)
+    with azurite() as served:
+        upload(folder, bucket("az://state", served.environ), "export")
+        profiles = ProfileTable("az://state/export/Customer", "id", types={"spent": "decimal(12,2)"})
+        reads = Files(profiles, MembershipTable("az://state/export/Memberships", "id", "segment"))
+        with closing(FilesSource(Source("world", reads), folder, threads=2, environ=served.environ)) as source:
+            yield source
+
+
+def upload(folder: Path, store: Any, prefix: str) -> None:
+    """Put the files of a folder into a store."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            obstore.put(store, f"{prefix}/{path.relative_to(folder).as_posix()}", path)
+
+
+@contextmanager
 def from_parquet_on_s3(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.Source]:  # noqa: ARG001
     """Read Parquet in a bucket: a glob, and an object."""
     parquet(folder / "1.parquet", COLUMNS, PROFILES[:200])
@@ -307,5 +327,6 @@ LOADERS: dict[str, Loader] = {
     "delta": from_delta,
     "delta on azure": from_delta_on_azure,
     "csv on azure": from_csv_on_azure,
+    "export on azure": from_export_on_azure,
     "parquet on s3": from_parquet_on_s3,
 }

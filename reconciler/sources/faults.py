@@ -91,6 +91,11 @@ def refusal(error: duckdb.Error, profiles: Table, limits: Limits) -> SourceError
     """Give the one line for a predicate that the engine will not plan: no row was read, so its words hold no data."""
     if isinstance(error, (duckdb.InterruptException, duckdb.OutOfMemoryException)):
         return translate(error, [profiles], limits)
+    return unplanned(error)
+
+
+def unplanned(error: duckdb.Error) -> PredicateRefused:
+    """Give the same for one that was planned over no table, for another engine."""
     if isinstance(error, duckdb.BinderException):
         why = str(error).splitlines()[0].removeprefix("Binder Error: ")
         return PredicateRefused("".join(c if c.isprintable() else "?" for c in why)[:300])

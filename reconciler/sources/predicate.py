@@ -38,6 +38,7 @@ DEPTH = 24
 CHAIN = 100
 """Levels of the tree, in which `1 + 1 + 1` has two, and a chain of ANDs one."""
 
+_DEEP = f"the predicate is nested too deeply; at most {DEPTH} levels are allowed"
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _OPEN = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE}
 _SHUT = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END}
@@ -62,19 +63,27 @@ def compile_predicate(text: str, columns: Mapping[str, str], table: str = "p") -
 
 def compiled(text: str, columns: Mapping[str, str], table: str = "p") -> Compiled:
     """Give the same, with the columns that it reads. Raises PredicateRefused."""
-    _readable(text)
+    tree, writer = checked(text), Writer(columns, table)
     try:
-        tree = _parse(text)
-        _bounded(tree)
-        writer = Writer(columns, table)
         term = writer.write(tree)
     except RecursionError:
-        raise PredicateRefused(f"the predicate is nested too deeply; at most {DEPTH} levels are allowed") from None
+        raise PredicateRefused(_DEEP) from None
     if term.kind not in {Kind.TRUTH, Kind.OTHER}:
         raise PredicateRefused(
             f"the predicate is {term.kind.value}, not a condition; write a comparison, as in HomeOwner = 'Y'", 0
         )
     return Compiled(term.sql, frozenset(writer.used))
+
+
+def checked(text: str) -> exp.Expr:
+    """Read a predicate into a tree of a size that can be written. Raises PredicateRefused."""
+    _readable(text)
+    try:
+        tree = _parse(text)
+        _bounded(tree)
+    except RecursionError:
+        raise PredicateRefused(_DEEP) from None
+    return tree
 
 
 def _readable(text: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.sources import kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from reconciler.core.ports import Row
 
@@ -30,13 +30,18 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """SQL of the rows of the profiles and the memberships, and SQL of their columns."""
+    """SQL of the rows of the profiles and the memberships, and SQL of their columns.
+
+    `text` is what the engine calls text, and `literal` writes one for it.
+    """
 
     profiles: str = ""
     id: str = ""
     memberships: str = ""
     member_id: str = ""
     member_segment: str = ""
+    text: str = "VARCHAR"
+    literal: Callable[[str], str] = kinds.literal
 
 
 def masks(wanted: Sequence[Wanted]) -> int:
@@ -47,19 +52,19 @@ def masks(wanted: Sequence[Wanted]) -> int:
 def members(tables: Tables, wanted: Sequence[Wanted], columns: Sequence[str]) -> str:
     """Give SQL of (id as text, mask…, column…) for every profile in at least one segment."""
     words = [_mask(wanted, word) for word in range(masks(wanted))]
-    return f"SELECT CAST({tables.id} AS VARCHAR), {', '.join((*words, *columns))} {_from(tables, wanted)}"
+    return f"SELECT CAST({tables.id} AS {tables.text}), {', '.join((*words, *columns))} {_from(tables, wanted)}"
 
 
 def count(tables: Tables, wanted: Sequence[Wanted]) -> str:
     """Give SQL of (distinct ids, profiles without an id) among the profiles in at least one segment."""
-    key = f"CAST({tables.id} AS VARCHAR)"
+    key = f"CAST({tables.id} AS {tables.text})"
     nameless = f"count(*) FILTER (WHERE {key} IS NULL OR {key} = '')"
     return f"SELECT count(DISTINCT {key}), {nameless} {_from(tables, wanted)}"
 
 
 def names(tables: Tables, most: int) -> str:
     """Give SQL of the names of the segments that memberships hold, at most `most`."""
-    return f"SELECT DISTINCT CAST({tables.member_segment} AS VARCHAR) FROM ({tables.memberships}) LIMIT {most}"  # noqa: S608  # quoted
+    return f"SELECT DISTINCT CAST({tables.member_segment} AS {tables.text}) FROM ({tables.memberships}) LIMIT {most}"  # noqa: S608  # quoted
 
 
 def joined(row: Row, words: int) -> Row:
@@ -77,7 +82,7 @@ def _from(tables: Tables, wanted: Sequence[Wanted]) -> str:
     predicates = [segment.predicate for segment in wanted if segment.predicate is not None]
     if len(predicates) == len(wanted):
         return f"FROM ({tables.profiles}) p WHERE {' OR '.join(predicates)}"
-    held = f"({_held(tables, wanted)}) m ON CAST({tables.id} AS VARCHAR) = m.k"
+    held = f"({_held(tables, wanted)}) m ON CAST({tables.id} AS {tables.text}) = m.k"
     if not predicates:
         return f"FROM ({tables.profiles}) p JOIN {held}"
     return f"FROM ({tables.profiles}) p LEFT JOIN {held} WHERE m.k IS NOT NULL OR {' OR '.join(predicates)}"
@@ -92,12 +97,12 @@ def _held(tables: Tables, wanted: Sequence[Wanted]) -> str:
     words = []
     for word in range(masks(wanted)):
         arms = "".join(
-            f" WHEN {kinds.literal(name)} THEN {mask >> WIDTH * word & ((1 << WIDTH) - 1)}"
+            f" WHEN {tables.literal(name)} THEN {mask >> WIDTH * word & ((1 << WIDTH) - 1)}"
             for name, mask in bits.items()
         )
         words.append(f"bit_or(CAST(CASE s{arms} ELSE 0 END AS BIGINT)) AS w{word}")
-    listed = ", ".join(map(kinds.literal, bits))
-    keyed = f"CAST({tables.member_id} AS VARCHAR) AS k, CAST({tables.member_segment} AS VARCHAR) AS s"
+    listed = ", ".join(map(tables.literal, bits))
+    keyed = f"CAST({tables.member_id} AS {tables.text}) AS k, CAST({tables.member_segment} AS {tables.text}) AS s"
     rows = f"SELECT {keyed} FROM ({tables.memberships})"  # noqa: S608  # quoted
     return f"SELECT k, {', '.join(words)} FROM ({rows}) WHERE s IN ({listed}) AND k IS NOT NULL GROUP BY k"  # noqa: S608  # quoted
 

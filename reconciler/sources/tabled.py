@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -164,7 +164,7 @@ class TabledSource:
         """Give the SQL of the tables that `segments` need, for one scan; turn the engine's faults into SourceError."""
         opened = self._opened()
         used: list[Table] = []
-        names: dict[str, str] = {}
+        names: dict[str, Any] = {}
         try:
             with ExitStack() as reading:
                 if profiles:

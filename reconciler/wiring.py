@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 SOURCES = {
     "files": "reconciler.sources.files:open_source",
     "dataverse": "reconciler.sources.dataverse:open_source",
+    "spark": "reconciler.sources.spark:open_source",
 }
 LIBRARIES = {"azure"}
 """Of the kinds of source that need an extra, which is called as the kind is."""

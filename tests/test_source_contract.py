@@ -44,7 +44,10 @@ EXPORT = Export(
 )
 
 
-@pytest.fixture(scope="module", params=LOADERS)
+SLOW = {"spark": (pytest.mark.slow, pytest.mark.timeout(900))}  # a cluster takes its time to start
+
+
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=SLOW.get(name, ())) for name in LOADERS])
 def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ports.Source]:
     with LOADERS[request.param](tmp_path_factory.mktemp("world"), request) as made:
         yield made

@@ -16,11 +16,13 @@ import obstore.store
 from arro3.core import RecordBatchReader
 from deltalake import write_deltalake
 from support import dataverse
+from support.cluster import around
 from support.servers import azurite, s3
 
 from reconciler.core.model import Segment, Source
-from reconciler.core.reads import Files, MembershipTable, ProfileTable
+from reconciler.core.reads import Files, MembershipTable, ProfileTable, Spark, SparkMemberships, SparkTable
 from reconciler.sources.files import FilesSource
+from reconciler.sources.spark import SparkSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -319,6 +321,18 @@ def bucket(url: str, environ: Mapping[str, str]) -> Any:
     return obstore.store.from_url(url, config=config, client_options={"allow_http": True})
 
 
+@contextmanager
+def from_spark(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.Source]:
+    """Have a cluster read the Parquet of `from_parquet`."""
+    cluster = request.getfixturevalue("cluster")
+    parquet(folder / "people.parquet", COLUMNS, PROFILES)
+    parquet(folder / "held.parquet", MEMBERSHIPS, HELD)
+    profiles = SparkTable("ID", path=str(folder / "people.parquet"))
+    reads = Spark(cluster.connect, profiles, SparkMemberships("id", "Segment", path=str(folder / "held.parquet")))
+    with closing(SparkSource(Source("world", reads), around(folder))) as source:
+        yield source
+
+
 LOADERS: dict[str, Loader] = {
     "csv": from_csv,
     "parquet": from_parquet,
@@ -329,4 +343,5 @@ LOADERS: dict[str, Loader] = {
     "csv on azure": from_csv_on_azure,
     "export on azure": from_export_on_azure,
     "parquet on s3": from_parquet_on_s3,
+    "spark": from_spark,
 }

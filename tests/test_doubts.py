@@ -172,6 +172,22 @@ def planned(account: Account) -> None:
         session.plan((), "demand")
 
 
+def test_a_content_sent_unseen_is_not_taken_for_known_by_who_comes_back_after_a_plan_without_them(
+    account: Account,
+) -> None:
+    account.declare(crowd(4, "Blue"))
+    account.apply()
+    account.behave(unanswered())
+    account.declare(crowd(4, "Grün"))
+    assert account.apply().status is RunStatus.FAILED
+    account.behave()
+    account.declare(crowd(1, "Blue"))
+    planned(account)
+    account.declare(crowd(4, "Blue"))
+    assert account.apply().status is RunStatus.SUCCESSFUL
+    account.check_declared()
+
+
 def test_doubts_of_somebody_who_left_every_segment_are_cleared_up(account: Account) -> None:
     account.declare(crowd(4))
     account.apply()

@@ -70,9 +70,10 @@ def _kept(one: Prepared, doubt: Intent, running: Collection[int]) -> Intent:
 
 
 def _unsure(one: Prepared, doubts: list[Intent], recorded: Held) -> Held:
-    """Give claims without what may be so no more, where it is wanted: it is sent and made again.
+    """Give claims without what may be so no more: it is sent and made again where it is wanted.
 
-    The contact may hold what was sent since, and whoever is wanted on a list again may have been taken off it.
+    The contact may hold what was sent since, which nobody may want now and somebody may want after this run was not
+    agreed to. Whoever is wanted on a list again may have been taken off it.
     """
     slots: dict[bytes, set[int]] = {}
     for doubt in doubts:
@@ -85,9 +86,8 @@ def _unsure(one: Prepared, doubts: list[Intent], recorded: Held) -> Held:
     for (key, export), claim in recorded.items():
         wanted = {each.export: each for each in one.judged.merge.wanted(key, whole[key])}
         again = slots[key].intersection(slot for each in wanted.values() for slot in each.slots)
-        same = export in wanted and wanted[export].digest == claim.digest
         kept = tuple(slot for slot in claim.slots if slot not in again)
-        unsure[key, export] = claim._replace(digest=UNKNOWN if same else claim.digest, slots=kept)
+        unsure[key, export] = claim._replace(digest=UNKNOWN, slots=kept)
     return unsure
 
 

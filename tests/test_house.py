@@ -144,6 +144,12 @@ def test_files_and_functions_stay_short() -> None:
 
 HEAVY = (
     "azure",
+    "deltalake",
+    "fsspec",
+    "pandas",
+    "pyarrow",
+    "pyspark",
+    "azure",
     "obstore",
     "psycopg",
     "apprise",

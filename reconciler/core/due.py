@@ -78,13 +78,6 @@ class Story:
         return None if found is None else run.exports[found]
 
 
-def past(runs: Iterable[Run], names: Collection[tuple[str, str]]) -> Past:
-    """Find what there is of one export, by the (connection, name) that it has or had, in runs from the newest on."""
-    return _past(
-        (run, next((each for each in run.exports if (each.connection, each.export) in names), None)) for run in runs
-    )
-
-
 def _past(runs: Iterable[tuple[Run, ExportRun | None]]) -> Past:
     """Put together what runs, from the newest on, did of an export; what was before it was retired is of another."""
     served = known = before = last = fresh = skipped = None

@@ -7,12 +7,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from reconciler.core.alerts import Moment, alerts, overdue, ranked
-from reconciler.core.due import RUNS, TRIGGERS, newest_first, past
+from reconciler.core.due import RUNS, TRIGGERS, Story, newest_first
 from reconciler.flow.status import timing_of
 from reconciler.flow.turns import names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
     from reconciler.core.alerts import Alert, Trouble
     from reconciler.core.due import Calendar
@@ -48,6 +48,7 @@ class _Story:
         self._declarations, self._calendar, self._run = declarations, calendar, run
         earlier = newest_first(one for one in ledger.runs(limit=RUNS) if one.trigger in TRIGGERS and one.id != run.id)
         self._runs = (run, *(one for one in earlier if one.started <= run.started))
+        self._since: dict[int, Story] = {}
         self._by_name: defaultdict[tuple[str, str], list[tuple[int, ExportRun]]] = defaultdict(list)
         for number, one in enumerate(self._runs):
             for done in one.exports:
@@ -77,7 +78,8 @@ class _Story:
         self, export: Export, names: Collection[tuple[str, str]], since: int, now: dt.datetime | None
     ) -> Trouble | None:
         """Judge the schedule by the runs from number `since` on, at a time."""
-        runs: Sequence[Run] = self._runs[since:]
         if now is None:
             return None
-        return overdue(timing_of(self._calendar, export, past(runs, names), now), now, TOLERANCE)
+        if since not in self._since:
+            self._since[since] = Story(self._runs[since:])
+        return overdue(timing_of(self._calendar, export, self._since[since].of(names), now), now, TOLERANCE)

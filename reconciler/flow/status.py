@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from reconciler.core.due import RUNS, newest_first, past, timing
+from reconciler.core.due import RUNS, Story, newest_first, timing
 from reconciler.core.status import ConnectionStatus, StatusRow
 from reconciler.flow.turns import names_of
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reconciler.core.due import Calendar, Past, Timing
     from reconciler.core.model import Declarations, Export, Schedule
     from reconciler.core.ports import LedgerReader
-    from reconciler.core.record import RecordedExport, Run
+    from reconciler.core.record import RecordedExport
 
 GONE = "no longer declared: the next run retires it"
 
@@ -35,8 +35,8 @@ def overview(
 ) -> tuple[tuple[StatusRow, ...], tuple[ConnectionStatus, ...]]:
     """Give a row for each export, declared or recorded, and one for each connection that has a limit."""
     recorded = {(name, e.name): e for name in ledger.connections() for e in ledger.exports(name)}
-    runs = newest_first(ledger.runs(limit=RUNS))
-    rows = [_declared(export, declarations, recorded, runs, asked) for export in declarations.exports.values()]
+    story = Story(newest_first(ledger.runs(limit=RUNS)))
+    rows = [_declared(export, declarations, recorded, story, asked) for export in declarations.exports.values()]
     declared = {name for export in declarations.exports.values() for name in _names(export, declarations)}
     rows += [
         StatusRow(e.name, name, "autopilot", "Not started", e.people, detail=GONE)
@@ -67,13 +67,13 @@ def _declared(
     export: Export,
     declarations: Declarations,
     recorded: Mapping[tuple[str, str], RecordedExport],
-    runs: tuple[Run, ...],
+    story: Story,
     asked: Asked,
 ) -> StatusRow:
     connection = export.connection or ""
     names = _names(export, declarations)
     known = next((recorded[name] for name in names if name in recorded), None)
-    found = past(runs, names)
+    found = story.of(names)
     status, detail = _words(export, found)
     due = timing_of(asked.calendar, export, found, asked.now)
     return StatusRow(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.clock import SystemClock
 from reconciler.core.custody import TERM
-from reconciler.core.errors import ReconcilerError, SourceError
+from reconciler.core.errors import ReconcilerError, SecretMissing, SourceError
 from reconciler.doors import Doors
 from reconciler.flow.outside import Outside
 from reconciler.secret import resolve
@@ -25,7 +25,7 @@ from reconciler.secret import resolve
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from reconciler.core.model import Connection, Declarations
+    from reconciler.core.model import Connection, Declarations, SecretRef
     from reconciler.core.model import Source as DeclaredSource
     from reconciler.core.notify import Notify
     from reconciler.core.ports import Clock, Destination, LedgerReader, Source, Wire
@@ -119,7 +119,7 @@ class Workshop(Doors):
             roots=tuple((self.root / root).resolve() for root in declarations.project.data_roots),
             environ=self.environ,
             clock=self.clock,
-            secret=lambda ref: resolve(ref, self.root, self.environ, f"secret of the source {source.name}"),
+            secret=lambda ref: self._secret(ref, source.name),
             stop=self._halted,
         )
         try:
@@ -130,6 +130,13 @@ class Workshop(Doors):
             extra = f"pip install 'reconciler[{source.type}]'"
             raise SourceError(f"{source.name}: sources of the type {source.type} need a library: {extra}") from None
         return opened
+
+    def _secret(self, ref: SecretRef, source: str) -> str:
+        """Fetch a source's secret; one that is missing stops what reads that source, and nothing else."""
+        try:
+            return resolve(ref, self.root, self.environ, f"secret of the source {source}")
+        except SecretMissing as error:
+            raise SourceError(str(error)) from None
 
     def wire(self, connection: Connection) -> Wire:
         """Give the wire form of a connection's destination."""

@@ -267,6 +267,10 @@ def unquoted(scene: Scene) -> None:
     scene.held.rows[0]["msdynci_segments"] = '["VIP" and "VIP_Lapsed"]'
 
 
+def unknown_secret(scene: Scene) -> None:
+    del scene.project.environ["DATAVERSE_SECRET"]
+
+
 FAULTS: dict[Callable[[Scene], None], str] = {
     inactive: "segment 'VIP' is not active in Customer Insights (Inactive)",
     failed: "the last evaluation of segment 'VIP' failed in Customer Insights",
@@ -287,6 +291,7 @@ FAULTS: dict[Callable[[Scene], None], str] = {
     vanished_meanwhile: f"{PROFILES}: column 'tier' is gone since the read began, so it was read by half",
     turned: f"{PROFILES}: column 'tier' holds a value that is not of its type VARCHAR",
     no_new_token: "insights: no token is given to this identity: the client secret has expired",
+    unknown_secret: "the environment variable DATAVERSE_SECRET is not set; set it to the secret of the source insights",
     forbidden: f"{HELD}: 127.0.0.1 does not let this identity read it (403)",
     unquoted: f'{HELD}: msdynci_segments does not list names between "',
 }

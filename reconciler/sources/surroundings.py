@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Surroundings:
     """The project's folder and the other folders that data may lie in, the environment, and the clock.
 
-    `secret` fetches a secret by what is declared of it; raises SecretMissing. `stop` says that the run is to end.
+    `secret` fetches a secret by what is declared of it; raises SecretMissing, SourceError. `stop` says that the run is
+    to end.
     """
 
     root: Path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reconciler.core.diff import Side
+    from reconciler.core.pairs import Alike
 
 Desired = dict[tuple[bytes, int], tuple[bytes, frozenset[int]]]
 
@@ -104,6 +105,15 @@ def test_steps_are_few_ascending_and_each_changes_something(scene: Scene) -> Non
 @given(scenes())
 def test_what_is_as_declared_needs_no_step(scene: Scene) -> None:
     assert scene.recorded(after(scene.claims, scene.steps())).steps() == []
+
+
+@given(scenes())
+def test_who_is_as_declared_is_counted_and_everybody_else_is_given(scene: Scene) -> None:
+    pairs = list(scene.merge.pairs(iter(scene.claims)))
+    same: Counter[Alike] = Counter()
+    assert list(scene.merge.changes(iter(scene.claims), same)) == [p for p in pairs if p[1] is not p[2]]
+    alike = (before for _, before, after in pairs if before is after)
+    assert +same == Counter(tuple((claim.export, claim.slots) for claim in before) for before in alike)
 
 
 @given(scenes())

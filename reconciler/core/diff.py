@@ -7,17 +7,19 @@ it.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.core.contact import has, merged, without
-from reconciler.core.pairs import NOTHING, pair
+from reconciler.core.pairs import NOTHING, SlotsByMask, pair, unlike
 from reconciler.core.record import Claim
 from reconciler.core.roster import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from reconciler.core.pairs import Alike, Pair
     from reconciler.core.people import Person
     from reconciler.core.precedence import Path
     from reconciler.core.roster import Entry
@@ -72,7 +74,7 @@ class Merge:
         self._running = sorted((s for s in sides if s.people is not None), key=lambda s: s.entry.number)
         self._ranked = sorted(self._running, key=lambda s: s.rank)
         self._leaves_behind = {s.entry.number for s in sides if s.entry.mode is Mode.RETIRE and s.entry.keeps_retired}
-        self._slots = {s.entry.number: _Slots(s.entry.slots) for s in self._running}
+        self._slots = {s.entry.number: SlotsByMask(s.entry.slots) for s in self._running}
 
     def knowing(self, foreign: Mapping[bytes, frozenset[int]]) -> Merge:
         """Give the same merge with more known of who was on which list before."""
@@ -86,13 +88,34 @@ class Merge:
         """Tell whether an export that runs wants the person on the list."""
         return any(slot in claim.slots for claim in self._wanted(key, NOTHING))
 
-    def pairs(self, recorded: Iterator[Claim]) -> Iterator[tuple[bytes, tuple[Claim, ...], tuple[Claim, ...]]]:
+    def pairs(self, recorded: Iterator[Claim]) -> Iterator[Pair]:
         """Merge the two sides, ascending by key. Where nothing changes, `after` is `before` itself."""
+        return self._pairs(self._keys(), recorded)
+
+    def changes(self, recorded: Iterator[Claim], same: Counter[Alike]) -> Iterator[Pair]:
+        """Give the pairs in which anything changes, ascending by key; everybody else is counted in `same`."""
+        only = self._running[0] if len(self._running) == 1 else None
+        if only is not None:
+            number = only.entry.number
+            counted: Counter[tuple[int, ...]] = Counter()
+            keys, claims = unlike(only.people or {}, number, self._slots[number], recorded, self._foreign, counted)
+            same.update({((number, slots),): people for slots, people in counted.items()})
+            pairs = self._pairs(keys, iter(claims))
+        else:
+            pairs = self.pairs(recorded)
+        for pair_of in pairs:
+            _, before, after = pair_of
+            if before is after:
+                same[tuple([(claim.export, claim.slots) for claim in after])] += 1
+            else:
+                yield pair_of
+
+    def _pairs(self, keys: Iterable[bytes], recorded: Iterator[Claim]) -> Iterator[Pair]:
         one = self._running[0] if len(self._running) == 1 else None
         people, number = (one.people or {}, one.entry.number) if one else ({}, 0)
         slots: Mapping[int, tuple[int, ...]] = self._slots.get(number, {})
         wanted_by = self._wanted_of_one if one else self._wanted
-        for key, before in pair(self._keys(), recorded):
+        for key, before in pair(keys, recorded):
             person = people.get(key) if len(before) == 1 else None
             if person is not None and key not in self._foreign:  # the hot path: is it all as it was?
                 _, export, digest, held = before[0]
@@ -111,9 +134,7 @@ class Merge:
     def steps(self, recorded: Iterator[Claim]) -> Iterator[Step]:
         """Give a step for each person for whom anything changes."""
         alone = self._running[0].people if len(self._running) == 1 else None
-        for key, before, after in self.pairs(recorded):
-            if before is after:
-                continue
+        for key, before, after in self.changes(recorded, Counter()):
             if alone is not None and not before:  # somebody new: the hot path of a first run
                 person = alone[key]
                 added = after[0].slots
@@ -217,15 +238,3 @@ class Merge:
 def _pushes(before: tuple[Claim, ...], after: tuple[Claim, ...]) -> bool:
     digests = {claim.export: claim.digest for claim in before}
     return any(digests.get(claim.export) != claim.digest for claim in after)
-
-
-class _Slots(dict[int, tuple[int, ...]]):
-    """Slots by mask, worked out once for each mask that occurs."""
-
-    def __init__(self, slots: Sequence[int]) -> None:
-        super().__init__()
-        self._all = slots
-
-    def __missing__(self, mask: int) -> tuple[int, ...]:
-        found = self[mask] = tuple(sorted({slot for i, slot in enumerate(self._all) if mask >> i & 1}))
-        return found

@@ -1,16 +1,36 @@
-"""Decides nothing: brings people and what is recorded of them together, as two ascending streams in constant memory."""
+"""Brings people and what is recorded of them together, as two ascending streams; it decides who is as recorded."""
 
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections import Counter
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
+    from reconciler.core.people import Person
     from reconciler.core.record import Claim
 
 NOTHING: tuple[Claim, ...] = ()
+
+Pair: TypeAlias = "tuple[bytes, tuple[Claim, ...], tuple[Claim, ...]]"
+"""A person's key, what is recorded, and what is to be; the same object twice where nothing changes."""
+
+Alike = tuple[tuple[int, tuple[int, ...]], ...]
+"""What people have in common who are counted together: for each of their claims the export and the slots."""
+
+
+class SlotsByMask(dict[int, tuple[int, ...]]):
+    """Slots by mask, worked out once for each mask that occurs."""
+
+    def __init__(self, slots: Sequence[int]) -> None:
+        super().__init__()
+        self._all = slots
+
+    def __missing__(self, mask: int) -> tuple[int, ...]:
+        found = self[mask] = tuple(sorted({slot for i, slot in enumerate(self._all) if mask >> i & 1}))
+        return found
 
 
 def pair(keys: Iterable[bytes], recorded: Iterator[Claim]) -> Iterator[tuple[bytes, tuple[Claim, ...]]]:
@@ -33,6 +53,42 @@ def pair(keys: Iterable[bytes], recorded: Iterator[Claim]) -> Iterator[tuple[byt
     while claim is not None:
         other, claims, claim = _run(claim, recorded)
         yield other, claims
+
+
+def unlike(
+    people: Mapping[bytes, Person],
+    export: int,
+    slots: Mapping[int, tuple[int, ...]],
+    recorded: Iterable[Claim],
+    odd: Container[bytes],
+    same: Counter[tuple[int, ...]],
+) -> tuple[list[bytes], list[Claim]]:
+    """Give the keys and the claims that are not alike, ascending; who is as recorded is counted by slots in `same`.
+
+    `export` is the only one that wants `people`. A person of whom there are claims of other exports too is never alike,
+    nor is one that is `odd`. This is the hot path of every run in which little has changed: it does no more for each
+    person than to compare.
+    """
+    new, others, found = set(people), [], people.get
+    shared, last = b"", None
+    for claim in recorded:
+        key, number, digest, held = claim
+        if number != export:
+            if last is not None and last.key == key:
+                same[last.slots] -= 1
+                new.add(key)
+                others.append(last)
+                last = None
+            shared = key
+        elif key != shared and key not in odd:
+            person = found(key)
+            if person is not None and digest == person.digest and held == slots[person.mask]:
+                same[held] += 1
+                new.discard(key)
+                last = claim
+                continue
+        others.append(claim)
+    return sorted(new), others
 
 
 def _run(first: Claim, recorded: Iterator[Claim]) -> tuple[bytes, tuple[Claim, ...], Claim | None]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reconciler.core.diff import Merge, Step
+    from reconciler.core.pairs import Alike
     from reconciler.core.record import Claim
 
 BATCH = 100
@@ -32,7 +33,6 @@ class Tally:
         self.removals: Counter[int] = Counter()
         self.add: Counter[tuple[int, int]] = Counter()
         self.remove: Counter[tuple[int, int]] = Counter()
-        self._same: Counter[tuple[int, tuple[int, ...]]] = Counter()
         self._new: Counter[tuple[int, tuple[int, ...]]] = Counter()
         self._batched: Counter[int] = Counter()
         self._push_only = 0
@@ -45,25 +45,25 @@ class Tally:
     def count(cls, merge: Merge, recorded: Iterator[Claim]) -> Tally:
         """Run the merge once and count."""
         tally = cls()
-        for key, before, after in merge.pairs(recorded):
+        same: Counter[Alike] = Counter()
+        for key, before, after in merge.changes(recorded, same):
             if after:
                 tally.people += 1
-            if before is after:
-                for _, export, _, slots in after:
-                    tally._same[export, slots] += 1
-            elif not before and len(after) == 1:
+            if not before and len(after) == 1:
                 _, export, digest, slots = after[0]
                 tally._new[export, slots] += 1
                 tally._hash(key, slots, (), [(export, digest)], push=True)
             else:
                 tally._changed(merge.step(key, before, after))
-        tally._expand()
+        tally._expand(same)
         return tally
 
-    def _expand(self) -> None:
+    def _expand(self, same: Counter[Alike]) -> None:
         """Work out what people who are alike mean: those who are as recorded, and those of one new claim."""
-        for (export, _), number in self._same.items():
-            self.unchanged[export] += number
+        for claims, number in same.items():
+            self.people += number if claims else 0
+            for export, _ in claims:
+                self.unchanged[export] += number
         for (export, slots), number in self._new.items():
             self.create[export] += number
             for slot in slots:

@@ -98,7 +98,7 @@ _declared = st.tuples(
     st.booleans(),
     st.sampled_from(list(permutations(SLOTS))),
 )
-_declarations = st.tuples(*[_declared] * (len(NUMBERS) - 1))
+_declarations = st.lists(_declared, min_size=1, max_size=len(NUMBERS) - 1)
 
 
 def scenes(*, most: int = 5, copies: int = 1) -> st.SearchStrategy[Scene]:
@@ -119,11 +119,12 @@ def _scene(declared: Sequence[_Declared], people: Sequence[tuple[int, _Person]])
             if code >= 0:
                 slots = tuple(slot for i, slot in enumerate(SLOTS) if code >> i & 1 and slot != before)
                 claims.append(Claim(person_key(k), number, content(1 + code // 8), slots))
-    sides = tuple(_side(number, persons, each) for number, each in zip(NUMBERS, declared, strict=False))
+    known = NUMBERS[-1 - len(declared) : -1]  # so that strangers come before and after
+    sides = tuple(_side(number, persons, each, known) for number, each in zip(known, declared, strict=True))
     return Scene(sides, tuple(sorted(claims)), foreign)
 
 
-def _side(number: int, persons: Sequence[_Person], declared: _Declared) -> Side:
+def _side(number: int, persons: Sequence[_Person], declared: _Declared, known: Sequence[int]) -> Side:
     mode, keep_leavers, keep_retired, yields, slots = declared
     name = f"export-{number}"
     export = Export(name, "profiles", "account", (), (), keep_leavers=keep_leavers)
@@ -142,5 +143,5 @@ def _side(number: int, persons: Sequence[_Person], declared: _Declared) -> Side:
             digest, mask = 1 + code // 7, 1 + code % 7
             contact = _contact(k, number, digest)
             people[person_key(k)] = Person(str(k), mask, content(digest), f"person{k}@example.com", contact)
-    left = {other: frozenset({("Shared",)}) for other in NUMBERS[:-1] if yields and other > number}
+    left = {other: frozenset({("Shared",)}) for other in known if yields and other > number}
     return Side(entry, people if mode is Mode.RUN else None, rank=-number, yields=left)

@@ -14,8 +14,9 @@ from jsonschema import Draft202012Validator
 
 from reconciler.core.autopilot_fields import STANDARD_FIELDS
 from reconciler.manifest import schema
-from reconciler.manifest.shapes.checking import check, json_schema
+from reconciler.manifest.shapes.checking import check
 from reconciler.manifest.shapes.kinds import KINDS
+from reconciler.manifest.shapes.published import json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

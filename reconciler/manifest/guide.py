@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from reconciler.manifest.shapes.checking import json_schema
+from reconciler.manifest.shapes.published import json_schema
 from reconciler.manifest.words import form, plain
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from reconciler.manifest.shapes.checking import json_schema
 from reconciler.manifest.shapes.kinds import KINDS
+from reconciler.manifest.shapes.published import json_schema
 
 if TYPE_CHECKING:
     import pathlib

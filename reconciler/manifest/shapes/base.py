@@ -63,7 +63,6 @@ class Shape(BaseModel):
         frozen=True,
         alias_generator=to_camel,
         regex_engine="python-re",
-        use_attribute_docstrings=True,
     )
 
 

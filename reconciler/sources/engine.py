@@ -7,8 +7,8 @@ no network, no extension, no setting, no spill to disk, no Python variable, SELE
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -92,10 +92,18 @@ class Engine:
             return [(str(column[0]), str(column[1])) for column in cursor.description or ()]
 
     def rows(self, sql: str) -> Generator[Sequence[Row], None, None]:
-        """Stream what a SELECT gives, in chunks. The time that the reader takes between them does not count."""
+        """Stream what a SELECT gives, in chunks. The time that the reader takes between them does not count.
+
+        The engine is at the next chunk while the reader is at this one.
+        """
         with self._statement(sql) as (cursor, watch):
-            while chunk := watch.run(lambda: cursor.fetchmany(CHUNK)):
-                yield chunk
+            following = watch.begin(lambda: cursor.fetchmany(CHUNK))
+            try:
+                while chunk := watch.wait(following):
+                    following = watch.begin(lambda: cursor.fetchmany(CHUNK))
+                    yield chunk
+            finally:
+                watch.end(following)
 
     @contextmanager
     def lent(self, name: str, stream: object) -> Iterator[None]:
@@ -149,18 +157,30 @@ class _Watch:
 
     def run(self, work: Callable[[], Result]) -> Result:
         """Run one piece of the statement. Raises duckdb.Error, of which InterruptException when the time is up."""
+        return self.wait(self.begin(work))
+
+    def begin(self, work: Callable[[], Result]) -> Future[Result]:
+        """Begin one piece of the statement; wait for it, or end it, before the next."""
+        return self._worker.submit(work)
+
+    def wait(self, future: Future[Result]) -> Result:
+        """Give what a piece gives. Raises as `run` does."""
         began = time.monotonic()
-        future = self._worker.submit(work)
         try:
             wait([future], max(0.0, self._left))
         finally:
             self._left -= time.monotonic() - began
-            for cut in () if future.done() else tuple(self._cuts):
-                cut()
-            while not future.done():
-                self._cursor.interrupt()  # again and again: one that comes before the engine has begun is lost
-                wait([future], _AGAIN)
+            self.end(future)
         try:
             return future.result()
         except UnicodeDecodeError:  # the engine cuts what it quotes, also within a character
             raise duckdb.Error("the engine refused, in words that cannot be read") from None
+
+    def end(self, future: Future[Result]) -> None:
+        """Interrupt a piece that is not done."""
+        for cut in () if future.done() else tuple(self._cuts):
+            cut()
+        while not future.done():
+            with suppress(duckdb.ConnectionException):  # closed meanwhile: it ends by itself
+                self._cursor.interrupt()  # again and again: one that comes before the engine has begun is lost
+            wait([future], _AGAIN)

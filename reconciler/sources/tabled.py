@@ -21,7 +21,7 @@ from reconciler.sources.selection import Tables, Wanted
 from reconciler.sources.table import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 
     from reconciler.core.model import Segment
     from reconciler.core.ports import Row
@@ -65,8 +65,11 @@ class TabledSource:
         wanted = [self._wanted(segment) for segment in segments]
         values = [self._value(column) for column in columns]
         words = selection.masks(wanted)
-        with self._scan(segments, columns) as tables:
-            for chunk in self._rows(selection.members(tables, wanted, values)):
+        with (
+            self._scan(segments, columns) as tables,
+            closing(self._rows(selection.members(tables, wanted, values))) as rows,
+        ):
+            for chunk in rows:
                 if not all(row[0] for row in chunk):
                     raise self._nameless()
                 yield chunk if words == 1 else [selection.joined(row, words) for row in chunk]
@@ -209,7 +212,7 @@ class TabledSource:
                 return error
         return fault
 
-    def _rows(self, sql: str) -> Iterator[Sequence[Row]]:
+    def _rows(self, sql: str) -> Generator[Sequence[Row], None, None]:
         with closing(self._opened().engine.rows(sql)) as rows:
             yield from rows
 

@@ -88,6 +88,10 @@ def look(  # what is declared, recorded, there, and asked for
     without being recorded is it known then that it was us.
     """
     mine = request.shard.recorded(declarations.connections)
+    if not whole and not any(
+        entry.behind for name in ledger.connections() if mine(name) for entry in ledger.lists(name)
+    ):
+        return Refresh({}, {})
     names = {name: {e.name for e in ledger.exports(name)} for name in ledger.connections() if mine(name)}
     asked = {e.connection for e in declarations.exports.values() if e.name in request.exports}
     work = {}

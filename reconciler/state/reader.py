@@ -53,7 +53,6 @@ class SqliteReader:
     def exports(self, connection: str) -> tuple[RecordedExport, ...]:
         """Give the recorded exports of a connection, by number."""
         number = self._number(connection)
-        people = dict(self._rows("SELECT export, count(*) FROM claims WHERE connection = ? GROUP BY export", number))
         segments: dict[int, dict[str, tuple[str, int]]] = {}
         for export, segment, title, slot in self._rows(
             "SELECT export, name, title, slot FROM segments WHERE connection = ? ORDER BY export, name", number
@@ -62,6 +61,9 @@ class SqliteReader:
         rows = self._rows(
             "SELECT number, name, protected, keep_retired FROM exports WHERE connection = ? ORDER BY number", number
         )
+        # Whose claims they are is asked only where there are several: it takes four times as long as to count them
+        group = "GROUP BY export" if len(rows) > 1 else ""
+        people = dict(self._rows(f"SELECT export, count(*) FROM claims WHERE connection = ? {group}", number))  # noqa: S608  # ours
         return tuple(
             RecordedExport(export, name, people.get(export, 0), bool(protected), bool(keep), segments.get(export, {}))
             for export, name, protected, keep in rows

@@ -124,9 +124,13 @@ class SharedState:
             shards[shard] = heads[shard].connection if shard in heads else connection
         self._shards = shards
         self._others = {name: head.connection for name, head in heads.items() if name not in shards}
-        self._tenancy = lease.taken(
-            self.store, list(shards), who=who, clock=self._clock, wait=wait, term=term, left=self.close
-        )
+        try:
+            self._tenancy = lease.taken(
+                self.store, list(shards), who=who, clock=self._clock, wait=wait, term=term, left=self.close
+            )
+        except BaseException:
+            self.close()  # nothing is held that would close it at its end
+            raise
         return self._tenancy
 
     def holders(self) -> Iterator[tuple[str, Holder]]:

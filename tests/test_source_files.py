@@ -671,3 +671,11 @@ def test_nothing_that_is_read_is_in_a_predicates_refusal(tmp_path: Path) -> None
             read(made, [ruled(where)])
         assert "somebody" not in str(refused.value)
         assert refused.value.__suppress_context__
+
+
+def test_a_predicate_that_nobody_can_meet_finds_nobody_in_a_file_that_is_decoded_too(tmp_path: Path) -> None:
+    write(tmp_path, "p.csv", "id,name\n1,Zoë\n".encode("cp1250"))
+    made = source(tmp_path, encoding="cp1250")
+    assert made.count([ruled("1 = 0")]) == 0
+    assert list(made.members([ruled("name = NULL")], ["name"])) == []
+    assert read(made, [ruled("name = 'Zoë'")]) == [("1", 1)]

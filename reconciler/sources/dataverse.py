@@ -76,7 +76,7 @@ class DataverseSource(TabledSource):
         held = self._opened().memberships if members else None
         assert held is None or isinstance(held, HeldTable)
         nobody = held is not None and not held.seen.names.total()  # then the engine does not look for their profiles
-        if not profiles.seen.whole and not nobody:
+        if not (profiles.seen.whole or profiles.seen.unasked or nobody):
             raise SourceError(f"{profiles.label}: was read by half")
         if held is not None and not held.seen.whole:
             raise SourceError(f"{held.label}: was read by half")

@@ -30,10 +30,14 @@ _BETWEEN = re.compile(r"[\s,;|\[\](){}]*")  # what may stand between two names
 
 @dataclass(slots=True)
 class Seen:
-    """What the last scan came upon. `whole`: the engine took all of it; `names`: how many rows list each segment."""
+    """What the last scan came upon. `whole`: the engine took all of it; `names`: how many rows list each segment.
+
+    `unasked`: the engine took nothing of it, because no row could make a difference to the answer.
+    """
 
     rows: int = 0
     whole: bool = False
+    unasked: bool = False
     names: Counter[str] = field(default_factory=Counter)
 
 
@@ -92,7 +96,7 @@ class EntityTable(Table):
         blocks = self._blocks(names, needs, seen)
         with streams.flowing(blocks, needs.spool, self.stop, needs.engine.cuts) as stream:
             yield csv_sql(str(stream.pipe), [(name, self.held[name].type) for name in names])
-        seen.whole = stream.whole
+        seen.whole, seen.unasked = stream.whole, stream.unasked
 
     def mark(self) -> str | None:
         """Give what the last refresh is called, if that can be known."""

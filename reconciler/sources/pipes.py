@@ -71,7 +71,7 @@ class _Pour(threading.Thread):
         self.pipe = pipe
         self._path = path
         self._how = how
-        self._done = False
+        self._reached = self._done = False
         self._fault: BaseException | None = None
         self._stopping = threading.Event()
         os.mkfifo(pipe, 0o600)
@@ -80,6 +80,7 @@ class _Pour(threading.Thread):
         """Decode to the end, or to the first fault, which is kept."""
         try:
             with self.pipe.open("wb") as out, reading(self._path, self._how.called) as text:
+                self._reached = True
                 out.write(self._beginning(text).encode())
                 while not self._stopping.is_set() and (block := text.read(_BLOCK)):
                     out.write(block.encode())
@@ -95,7 +96,9 @@ class _Pour(threading.Thread):
         return names + record.end + ("" if self._how.header else record.text)
 
     def finish(self, label: str) -> None:
-        """Raise SourceError unless the whole file went through; the engine has read what it wanted."""
+        """Raise SourceError unless the whole file went through, or the engine, which is done, wanted nothing of it."""
+        if not self._reached:
+            return
         self.join(_PATIENCE)
         self.blame(label)
         if not self._done:

@@ -11,7 +11,7 @@ import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Self
 
 import duckdb
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
 _TICK = 0.1  # seconds between two looks at whether the run is to end
-_PATIENCE = 10.0  # seconds for a thread to end whose rows have all been read
+PATIENCE = 10.0  # seconds for a thread to end whose rows have all been read
 _GOODBYES = 200  # looks at a thread that is to end, 5 ms each; one that waits for an answer is left to itself
 _BLOCK = 1 << 18
 
@@ -50,12 +50,13 @@ def flowing(
 
 
 class Stream(threading.Thread):
-    """Writes one table into one pipe. `whole`: the engine has been handed all of it."""
+    """Writes one table into one pipe. `whole`: the engine has been handed all of it; `unasked`: it wanted nothing."""
 
     def __init__(self, blocks: Iterable[bytes], pipe: Path, stop: Callable[[], bool]) -> None:
         super().__init__(daemon=True, name="rows")
         self.pipe = pipe
-        self.whole = False
+        self.whole = self.unasked = False
+        self._reached = False
         self._blocks, self._halted = blocks, stop
         self._ending = threading.Event()
         self._fault: BaseException | None = None
@@ -64,13 +65,20 @@ class Stream(threading.Thread):
     def run(self) -> None:
         """Write to the end, or to the first fault, which is kept: also one that nobody thought of."""
         try:
-            with self.pipe.open("wb") as out, Ahead(self._blocks, self._over) as blocks:
-                for block in blocks:
-                    out.write(block)
+            with self.pipe.open("wb") as out:
+                self._reached = True
+                self._pour(out)
         except Exception as fault:  # noqa: BLE001  # raised again by the thread that reads
             self._fault = fault
         else:
             self.whole = True
+
+    def _pour(self, out: IO[bytes]) -> None:
+        if self._ending.is_set():  # nobody wanted it, so not a page is asked for
+            raise SourceError("stopped before it was read")
+        with Ahead(self._blocks, self._over) as blocks:
+            for block in blocks:
+                out.write(block)
 
     def _over(self) -> bool:
         return self._ending.is_set() or self._halted()
@@ -80,8 +88,13 @@ class Stream(threading.Thread):
         self._ending.set()
 
     def finish(self) -> None:
-        """Wait for the end, when the engine has read what it wanted. Raises SourceError, and what else went wrong."""
-        self.join(_PATIENCE)
+        """Wait for the end, when the engine has read what it wanted. Raises SourceError, and what else went wrong.
+
+        Of a pipe that nobody opened not a byte was read: no row of this table can be in the answer.
+        """
+        self.unasked = not self._reached
+        if not self.unasked:
+            self.join(PATIENCE)
         self.blame()
 
     def blame(self) -> None:

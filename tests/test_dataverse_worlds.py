@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -413,6 +414,85 @@ def test_a_kept_segment_that_is_read_empty_and_is_not_is_half_updated(scene: Sce
     code, said = scene.apply()
     assert (code, scene.lists()) == (3, before)
     assert "segment 'VIP' has 16 members in Customer Insights and 0 in Dataverse" in " ".join(said.split())
+
+
+MANY = 8
+
+
+def scans(scene: Scene, table: str = PROFILES) -> int:
+    """Count the scans of a table: the requests for its first page, tries included."""
+    return sum(f"/{table}?" in path and "skiptoken" not in path for _, path, _ in scene.world.asked)
+
+
+def many(scene: Scene, **segments: dict[str, str]) -> None:
+    """Declare many exports that are read together, of which some have these segments of their own."""
+    plain = {f"e{n}": {"where": f"Tier = 'gold' AND firstname <> '{n}'"} for n in range(MANY)}
+    match = {"Email": "EmailAddress", "FirstName": "firstname"}
+    scene.project.declare(
+        *(document("Segment", f"s-{name}", {"source": "insights", **of}) for name, of in (plain | segments).items()),
+        *(export(name, [f"s-{name}"], match, source="insights") for name in plain | segments),
+        file="segments.yaml",
+    )
+
+
+def off(scene: Scene) -> None:
+    scene.world.statuses[PROFILES, 2] = [500] * 99
+
+
+def cut_off(scene: Scene) -> None:
+    scene.world.cuts[PROFILES, 3] = 99
+
+
+def gone(scene: Scene) -> None:
+    scene.world.statuses[PROFILES, 2] = [404] * 99
+
+
+def held_off(scene: Scene) -> None:
+    scene.world.statuses[HELD, 2] = [503] * 99
+
+
+@pytest.mark.parametrize("fault", [off, cut_off, gone, held_off, no_new_token, refreshed_meanwhile, ruined])
+def test_a_source_that_breaks_is_scanned_once_whatever_hangs_on_it(
+    scene: Scene, fault: Callable[[Scene], None]
+) -> None:
+    many(scene, kept={"member": "VIP"})
+    fault(scene)
+    code, said = scene.run("plan", "--output", "json")
+    assert code == 3, said
+    blocked = [e["name"] for e in json.loads(said)["exports"] if e["action"] == "blocked"]
+    assert len(blocked) == MANY + 1
+    assert scans(scene) <= 1
+    assert scans(scene, HELD) <= 1
+
+
+def shrunk(scene: Scene) -> None:
+    del scene.held.rows[0]
+
+
+PARTS: dict[str, tuple[dict[str, str], Callable[[Scene], None], str, int]] = {
+    "cast": ({"where": "CAST(Tier AS INTEGER) = 1"}, lambda _: None, "segment s-bad: ", 2),
+    "inactive": ({"member": "VIP"}, inactive, "is not active in Customer Insights", 1),
+    "miscounted": ({"member": "VIP"}, shrunk, "which is half updated", 1),
+    "forbidden": ({"member": "VIP"}, forbidden, "does not let this identity read it (403)", 2),
+    "unquoted": ({"member": "VIP"}, unquoted, "does not list names between", 2),
+    "turned": ({"where": "Phone = '1'"}, lambda scene: scene.profiles.rows[-1].update(msdynci_phone=7), "'phone'", 2),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_segment_that_breaks_costs_at_most_one_more_scan_and_stops_its_own_export_alone(
+    scene: Scene, name: str
+) -> None:
+    spec, fault, says, most = PARTS[name]
+    many(scene, bad=spec)
+    fault(scene)
+    code, said = scene.run("plan", "--output", "json")
+    assert code == 3, said
+    found = {e["name"]: e for e in json.loads(said)["exports"]}
+    assert [name for name, e in found.items() if e["action"] == "blocked"] == ["bad"]
+    assert says in found["bad"]["reasons"][0]
+    assert {found[f"e{n}"]["profiles"]["desired"] for n in range(MANY)} == {SIZE // 2}
+    assert scans(scene) <= most
 
 
 def test_a_slow_server_does_not_keep_ctrl_c(scene: Scene) -> None:

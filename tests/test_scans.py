@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.project import Project, connection, export, segment, source
+from support.project import Project, connection, document, export, segment, source
 
 from reconciler.core.digest import Digests
 from reconciler.core.model import Export, FieldMatch, SegmentUse
@@ -148,9 +149,11 @@ class Counted(Project):
             made = opened(declared, declarations)
             read = made.members
 
-            def members(segments: Sequence[model.Segment], columns: Sequence[str]) -> Iterator[Sequence[Row]]:
+            def members(
+                segments: Sequence[model.Segment], columns: Sequence[str], *, apart: bool = False
+            ) -> Iterator[Sequence[Row]]:
                 self.scans += 1
-                return read(segments, columns)
+                return read(segments, columns, apart=apart)
 
             made.members = members  # type: ignore[method-assign]
             return made
@@ -175,9 +178,92 @@ def test_a_segment_that_breaks_blocks_its_own_export_alone(project: Counted) -> 
     plan = project.plan()
     assert [e.name for e in plan.blocked] == ["worse"]
     assert "broken" in plan.blocked[0].reasons[0].message
-    assert project.scans < 2 * len(plan.exports)
+    assert project.scans == 2
     alone = {e.name: e.profiles.desired for e in plan.exports if e.name != "worse"}
     assert alone == {f"e{c}{n}": 10 * n + 10 for c in range(3) for n in range(4)}
+
+
+def failures(project: Project) -> dict[str, str]:
+    return {export.name: export.reasons[0].message for export in project.plan().blocked}
+
+
+def test_many_segments_that_break_cost_one_more_scan_together(project: Counted) -> None:
+    broken = {"cast": "CAST(name AS INTEGER) > 1", "format": "STRPTIME(name, '%Y') IS NULL", "sound": "n = '7'"}
+    project.declare(
+        *(segment(f"s-{name}", where) for name, where in broken.items()),
+        *(export(f"e-{name}", [f"s-{name}"], connection="c1") for name in broken),
+        file="broken.yaml",
+    )
+    found = failures(project)
+    assert sorted(found) == ["e-cast", "e-format"]
+    assert all(f"segment s-{name}: " in found[f"e-{name}"] for name in ("cast", "format"))
+    assert project.scans == 2
+    assert desired(project)["e-sound"] == 1
+
+
+def test_a_value_that_is_not_of_its_type_stops_those_alone_who_read_its_column(project: Counted) -> None:
+    project.declare(source(types={"name": "integer"}), file="source.yaml")
+    project.declare(*(d for d in declared(project) if d["kind"] != "Source"))
+    found = failures(project)
+    assert sorted(found) == [f"e{c}{n}" for c in range(3) for n in (0, 2)], "those that match the name"
+    assert "column 'name' holds a value that is not of its type INTEGER" in found["e00"]
+    assert project.scans == 2
+
+
+def test_a_column_that_is_missing_stops_its_own_export_alone_and_costs_no_scan(project: Counted) -> None:
+    for n in range(3):
+        match = {"Email": "email", "FirstName": f"nome{n}"}
+        project.declare(
+            connection(f"w{n}", project.url, fields=["Email", "FirstName"]),
+            export(f"wrong{n}", ["s0"], match, connection=f"w{n}"),
+            file=f"wrong{n}.yaml",
+        )
+    found = failures(project)
+    assert sorted(found) == ["wrong0", "wrong1", "wrong2"]
+    assert all(f"there is no column 'nome{n}'" in found[f"wrong{n}"] for n in range(3))
+    assert project.scans == 2, "of which the first read nothing"
+
+
+def test_a_profile_without_an_id_stops_the_segments_alone_that_it_is_in(project: Counted) -> None:
+    rows = [["" if n == 35 else n, f"{n}@example.com", n, f"N{n}"] for n in range(40)]
+    project.people(["id", "email", "n", "name"], rows)
+    found = failures(project)
+    assert sorted(found) == ["e03", "e13", "e23"], "n < 40; the others are n < 30 and less"
+    assert "a profile has no id" in found["e03"]
+    assert project.scans == 1
+
+
+@pytest.mark.parametrize("held", ["id,segment\n1,VIP\n2\n", 'id,segment\n1,"VIP\n'])
+def test_memberships_that_are_cut_short_stop_those_alone_who_need_them(project: Counted, held: str) -> None:
+    (project.root / "held.csv").write_text(held)
+    memberships = {"path": "held.csv", "id": "id", "segment": "segment"}
+    made = source()
+    made["spec"]["memberships"] = memberships
+    project.declare(made, file="source.yaml")
+    project.declare(*(d for d in declared(project) if d["kind"] != "Source"))
+    project.declare(
+        document("Segment", "vip", {"source": "profiles", "member": "VIP"}),
+        export("kept", ["vip"], connection="c1"),
+        file="kept.yaml",
+    )
+    found = failures(project)
+    assert sorted(found) == ["kept"]
+    assert "held.csv" in found["kept"]
+    assert project.scans == 2
+
+
+def test_a_table_that_is_cut_short_is_read_once(project: Counted) -> None:
+    with (project.root / "people.csv").open("a") as table:
+        table.write('41,"41@exa')
+    found = failures(project)
+    assert len(found) == 12
+    assert "people.csv: the row at line" in found["e00"]
+    assert project.scans == 1
+
+
+def declared(project: Project) -> list[dict[str, Any]]:
+    text = (project.root / "exports" / "all.yaml").read_text()
+    return [json.loads(document) for document in text.split("\n---\n")]
 
 
 def test_an_export_over_the_cap_stops_alone(project: Counted) -> None:

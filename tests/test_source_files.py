@@ -53,9 +53,11 @@ def source(folder: Path, path: str = "p.csv", memberships: str | None = None, **
     return FilesSource(Source("s", Files(ProfileTable(path, **how), held)), folder, threads=2)
 
 
-def read(made: FilesSource, segments: Sequence[Segment] = (EVERYBODY,), columns: Sequence[str] = ()) -> list[Any]:
+def read(
+    made: FilesSource, segments: Sequence[Segment] = (EVERYBODY,), columns: Sequence[str] = (), *, apart: bool = False
+) -> list[Any]:
     try:
-        return sorted(row for chunk in made.members(segments, columns) for row in chunk)
+        return sorted(row for chunk in made.members(segments, columns, apart=apart) for row in chunk)
     finally:
         made.close()
 
@@ -73,9 +75,11 @@ def parquet(folder: Path, name: str, query: str) -> None:
     connection.close()
 
 
-def fails(made: FilesSource, columns: Sequence[str] = (), segments: Sequence[Segment] = (EVERYBODY,)) -> str:
+def fails(
+    made: FilesSource, columns: Sequence[str] = (), segments: Sequence[Segment] = (EVERYBODY,), *, apart: bool = False
+) -> str:
     with pytest.raises(SourceError) as raised:
-        read(made, segments, columns)
+        read(made, segments, columns, apart=apart)
     message = str(raised.value)
     assert "\n" not in message
     assert raised.value.__cause__ is None, "a foreign error may quote data"
@@ -115,7 +119,9 @@ def test_the_wrong_encoding_and_a_value_that_is_no_number_are_one_line() -> None
     made = source(DATA, ADVENTURE.name, id="CustomerKey")
     assert "not utf-8 text; declare the encoding" in fails(made, ["FirstName", "EmailAddress"])
     made = source(DATA, ADVENTURE.name, id="CustomerKey", encoding="latin-1")
-    message = fails(made, [], [EVERYBODY, ruled("AnnualIncome > 60000", "rich"), ruled("TotalChildren > 1", "parents")])
+    asked = [EVERYBODY, ruled("AnnualIncome > 60000", "rich"), ruled("TotalChildren > 1", "parents")]
+    assert fails(made, [], asked) in fails(made, [], asked, apart=True)
+    message = fails(made, [], asked, apart=True)
     assert message.startswith("segment rich: ")
     assert "AnnualIncome holds a value" in message
     assert "TRY_CAST(AnnualIncome AS DOUBLE)" in message

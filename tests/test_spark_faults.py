@@ -11,7 +11,7 @@ from support.cluster import around, connect_server
 from support.command import reconciler
 from support.project import KEY, Project, connection, document, export, segment
 
-from reconciler.core.errors import PredicateRefused, SourceError
+from reconciler.core.errors import PartUnread, PredicateRefused, SourceError
 from reconciler.core.model import Segment, Source
 from reconciler.core.reads import Spark, SparkTable
 from reconciler.sandbox.server import Sandbox
@@ -59,6 +59,10 @@ def test_a_value_that_breaks_the_predicate_fails_the_scan_without_the_value(tmp_
         with pytest.raises(PredicateRefused) as refused:
             made.count([Segment("broken", "world", where="CAST(email AS INTEGER) = 1")])
         assert made.count([ALL]) == 100
+        asked = {"cast": "CAST(email AS INTEGER) = 1", "few": "n < 9", "sum": "n + 9223372036854775807 > 1"}
+        with pytest.raises(PartUnread) as several:
+            list(made.members([ALL, *(Segment(name, "world", where=asked[name]) for name in asked)], ["email"]))
+        assert sorted(several.value.segments) == ["cast", "sum"]
     assert "segment broken" in str(refused.value)
     assert "@example" not in str(refused.value)
     assert str(refused.value).isprintable()

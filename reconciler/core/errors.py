@@ -5,6 +5,8 @@ ReconcilerError                 one clear line; exit code 1
 ├── SecretMissing               a key or a state key that is referenced cannot be had
 ├── PlanRefused                 a saved plan is not carried out: something is not as it was reviewed
 ├── SourceError                 the source cannot be read, or was read by half
+│   ├── SourceDown              the service that has it does not answer, or does not let us in
+│   ├── PartUnread              some segments or columns of it cannot be read, and all else can
 │   └── PredicateRefused        a segment's predicate is not one boolean expression over the profile's columns
 ├── DestinationError            the destination did not do what was asked
 │   ├── Unauthorized            the key is not valid (any more): stop the connection
@@ -26,6 +28,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from reconciler.core.diagnostics import Diagnostic
 
 
@@ -50,11 +54,40 @@ class PlanRefused(ReconcilerError):  # noqa: N818  # says what is so
 
 
 class SourceError(ReconcilerError):
-    """The source cannot be read; nobody is pushed and nobody is removed for it."""
+    """The source cannot be read; nobody is pushed and nobody is removed for it.
+
+    Unless it is one of those below, it is of the whole source, so that no part of it is worth another try.
+    """
+
+
+class SourceDown(SourceError):  # noqa: N818  # says what is so
+    """The service that has the source does not answer, or does not let us in, whatever it is asked for."""
+
+
+class PartUnread(SourceError):  # noqa: N818  # says what is so
+    """Some segments, or what reads some columns, cannot be read: the reason for each, by the name that was asked for.
+
+    `complete`: all else was read to its end, and needs no other try.
+    """
+
+    def __init__(
+        self, segments: Mapping[str, str], columns: Mapping[str, str] | None = None, *, complete: bool = False
+    ) -> None:
+        self.segments, self.columns, self.complete = dict(segments), dict(columns or {}), complete
+        super().__init__(next(iter((*self.segments.values(), *self.columns.values()))))
+
+    def reason(self, segments: Collection[str], columns: Collection[str]) -> str | None:
+        """Say why whoever wants these cannot have them; None: nothing of it is at fault."""
+        found = [self.segments[name] for name in segments if name in self.segments]
+        found += [self.columns[name] for name in columns if name in self.columns]
+        return found[0] if found else None
 
 
 class PredicateRefused(SourceError):  # noqa: N818  # says what is so
-    """A predicate is not one boolean expression over the profile's columns, or the engine stopped it.
+    """A predicate is not one boolean expression over the profile's columns, or a value breaks it midway.
+
+    Whose it is of several segments may not be known then: a second read, `apart`, goes on past it to the end, where it
+    raises PartUnread.
 
     `offset` is the place in the predicate's text, counted from 0, where it is known.
     """

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         RunStatus,
     )
 
+    Rows = Sequence["Row"]
+
 Row = tuple[object, ...]
 """(profile id as text, mask of segments, value of each wanted column…); bit i of the mask is set when the profile is in
 the i-th wanted segment. Values are str, int, float, Decimal, bool, date, datetime or None."""
@@ -38,8 +40,8 @@ class Source(Protocol):
         """Refuse what is not one boolean expression over the columns. Raises PredicateRefused, SourceError."""
         ...
 
-    def members(self, segments: Sequence[Segment], columns: Sequence[str]) -> Iterator[Sequence[Row]]:
-        """Stream, in chunks, every profile that is in at least one of `segments`. Raises SourceError, also midway."""
+    def members(self, segments: Sequence[Segment], columns: Sequence[str], *, apart: bool = False) -> Iterator[Rows]:
+        """Stream in chunks who is in one of `segments`, past what breaks a predicate if `apart`. Raises SourceError."""
         ...
 
     def count(self, segments: Sequence[Segment]) -> int:
@@ -55,10 +57,7 @@ class Source(Protocol):
         ...
 
     def snapshot(self, segments: Sequence[Segment]) -> str:
-        """Say which data `members` reads, in one line without personal data, for the run's record: a version, a time.
-
-        Asked after `members` was read. Raises SourceError.
-        """
+        """Say in a line without personal data which data `members` has read: a version, a time. Raises SourceError."""
         ...
 
     def close(self) -> None:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from reconciler.core.digest import SIZE
-from reconciler.core.errors import ReconcilerError, SourceError
+from reconciler.core.errors import PartUnread, PredicateRefused, ReconcilerError, SourceError
 from reconciler.core.model import CEILING
 from reconciler.core.people import Judge, wanted_columns
 from reconciler.core.planning import Findings
 from reconciler.core.scans import Fan, Wanted, batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from reconciler.core.digest import Digests
     from reconciler.core.model import Connection, Declarations, Export, FieldMatch, Segment
@@ -34,6 +34,10 @@ class Task:
     export: Export
     connection: Connection
     keep: bool
+
+
+Batch = dict[int, Task]
+"""What is read in one scan, by the place that each has in the whole."""
 
 
 class Library:
@@ -69,50 +73,72 @@ class Library:
         for position, task in enumerate(tasks):
             by_source.setdefault(task.export.source, []).append(position)
         for positions in by_source.values():
-            wanted = [_wanted(tasks[position].export) for position in positions]
-            for batch in batches(wanted):
-                together = [positions[each] for each in batch]
-                read = self._together([tasks[position] for position in together])
-                found.update(zip(together, read, strict=True))
+            together = batches([_wanted(tasks[position].export) for position in positions])
+            found.update(self._batches([{positions[each]: tasks[positions[each]] for each in one} for one in together]))
         return [found[position] for position in range(len(tasks))]
 
-    def _together(self, tasks: Sequence[Task]) -> list[Findings]:
-        """Read exports in one scan. If that fails, by halves, so that only those at fault are without people."""
-        try:
-            return self._scanned(tasks)
-        except SourceError as fault:
-            if len(tasks) == 1 or not self._readable(tasks[0].export.source):
-                return [Findings(failure=str(fault))] * len(tasks)
-        half = len(tasks) // 2
-        return self._together(tasks[:half]) + self._together(tasks[half:])
+    def _batches(self, batches: Iterable[Batch]) -> dict[int, Findings]:
+        """Read batches of one source, each in one scan. What is wrong with a part of it costs one more.
 
-    def _readable(self, name: str) -> bool:
-        """Tell whether a source can be read at all: if not, no part of it is worth another try."""
-        try:
-            self._source(name).columns()
-        except SourceError:
-            return False
-        return True
+        Those at fault alone are without people, as far as the source knows whose fault it is. A fault of the whole
+        source ends it: nothing else of it is tried.
+        """
+        found: dict[int, Findings] = {}
+        left = [(batch, False) for batch in batches]
+        while left:
+            batch, apart = left.pop(0)
+            try:
+                found |= self._scanned(batch, apart=apart)
+            except PartUnread as fault:
+                unread = _unread(batch, fault) or _failed(batch, fault)
+                found |= unread
+                if rest := {position: task for position, task in batch.items() if position not in unread}:
+                    left.insert(0, (rest, apart))
+            except PredicateRefused as fault:
+                if apart or len(batch) == 1:
+                    found |= _failed(batch, fault)
+                else:
+                    left.insert(0, (batch, True))
+            except SourceError as fault:
+                for each in (batch, *(other for other, _ in left)):
+                    found |= _failed(each, fault)
+                left.clear()
+        return found
 
-    def _scanned(self, tasks: Sequence[Task]) -> list[Findings]:
+    def _scanned(self, batch: Batch, *, apart: bool) -> dict[int, Findings]:
+        tasks = list(batch.values())
         source = self._source(tasks[0].export.source)
         judges = [self._judge(task) for task in tasks]
         wanted = [_wanted(task.export) for task in tasks]
-        if len(tasks) == 1:
-            read, take = source.members(self._segments(wanted[0].segments), wanted[0].columns), judges[0].feed
-        else:
+        segments, columns, take = wanted[0].segments, wanted[0].columns, judges[0].feed
+        if len(tasks) > 1:
             fan = Fan(wanted, [judge.feed for judge in judges])
-            read, take = source.members(self._segments(fan.segments), fan.columns), fan.feed
-        for chunk in read:
-            if not take(chunk):
-                break
-        return [
-            self._findings(source, self._segments(each.segments), judge.finish())
-            for each, judge in zip(wanted, judges, strict=True)
-        ]
+            segments, columns, take = fan.segments, fan.columns, fan.feed
+        unread: dict[int, Findings] = {}
+        try:
+            for chunk in source.members(self._segments(segments), columns, apart=apart):
+                if not take(chunk):
+                    break
+        except PartUnread as fault:
+            unread = _unread(batch, fault)
+            if not (unread and fault.complete):
+                raise
+        return unread | {
+            position: self._findings(source, self._segments(each.segments), judge.finish())
+            for position, each, judge in zip(batch, wanted, judges, strict=True)
+            if position not in unread
+        }
 
     @staticmethod
     def _findings(source: Source, segments: Sequence[Segment], gathered: Gathered) -> Findings:
+        """Ask what else is to be known of one export, whose own fault is no other's."""
+        try:
+            return Library._known(source, segments, gathered)
+        except (PartUnread, PredicateRefused) as fault:
+            return Findings(failure=str(fault))
+
+    @staticmethod
+    def _known(source: Source, segments: Sequence[Segment], gathered: Gathered) -> Findings:
         recognised = tuple(
             bool(size) or source.recognises(segment) for size, segment in zip(gathered.members, segments, strict=True)
         )
@@ -163,6 +189,16 @@ class Library:
                 "sent; mend the line, or begin it with # to make it a comment"
             )
         return self.digests.person(address)
+
+
+def _unread(batch: Batch, fault: PartUnread) -> dict[int, Findings]:
+    """Give those that cannot be read for it, each with its own reason."""
+    reasons = {position: fault.reason(*_wanted(task.export)) for position, task in batch.items()}
+    return {position: Findings(failure=reason) for position, reason in reasons.items() if reason is not None}
+
+
+def _failed(batch: Batch, fault: SourceError) -> dict[int, Findings]:
+    return {position: Findings(failure=str(fault)) for position in batch}
 
 
 def _wanted(export: Export) -> Wanted:

@@ -6,13 +6,13 @@ Where the Customer Insights API is configured, a read counts only if that says b
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reconciler.core.errors import SourceError
+from reconciler.core.errors import PartUnread, SourceDown, SourceError
 from reconciler.core.reads import Dataverse
-from reconciler.sources import attributes, insights, odata
+from reconciler.sources import attributes, insights, odata, parts
 from reconciler.sources.engine import Engine, Limits
 from reconciler.sources.entities import EntityTable, HeldTable
 from reconciler.sources.insights import Blind, Insights
@@ -22,11 +22,11 @@ from reconciler.sources.tabled import Keys, TabledSource
 from reconciler.sources.tokens import Signing, Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from reconciler.core.model import Segment, Source
     from reconciler.core.ports import Row
-    from reconciler.sources.insights import Watch
+    from reconciler.sources.insights import Look, Watch
     from reconciler.sources.surroundings import Surroundings
 
 LONGEST = 4 * 3600.0
@@ -45,19 +45,34 @@ class DataverseSource(TabledSource):
         keys = Keys(reads.profiles.id, held.id if held else "", held.segments if held else "")
         super().__init__(partial(open_dataverse, reads, source.name, around, limits), keys)
 
-    def members(self, segments: Sequence[Segment], columns: Sequence[str]) -> Iterator[Sequence[Row]]:
+    def members(
+        self, segments: Sequence[Segment], columns: Sequence[str], *, apart: bool = False
+    ) -> Iterator[Sequence[Row]]:
         """Stream every profile that is in at least one of `segments`. Raises SourceError, also at the very end."""
         if not segments:
             return
-        with self._guarded(segments):
-            yield from super().members(segments, columns)
+        self._asked(segments, columns)  # what cannot be had at all costs no question
+        before = self._look(segments)
+        unread: dict[str, str] = {}
+        try:
+            yield from super().members(segments, columns, apart=apart)
+        except PartUnread as fault:
+            if not fault.complete:
+                raise
+            unread = fault.segments
+        unread = self._vouched(before, segments) | unread
+        if unread:
+            raise PartUnread(unread, complete=True)
 
     def count(self, segments: Sequence[Segment]) -> int:
         """Count the distinct profiles in at least one of `segments`. Raises SourceError."""
         if not segments:
             return 0
-        with self._guarded(segments):
-            return super().count(segments)
+        before = self._look(segments)
+        found = super().count(segments)
+        if unread := self._vouched(before, segments):
+            raise PartUnread(unread, complete=True)
+        return found
 
     def recognises(self, segment: Segment) -> bool:
         """Tell whether the source knows the segment: by Customer Insights, or because somebody is in it."""
@@ -66,28 +81,45 @@ class DataverseSource(TabledSource):
         known = self._profiles().watch.look(())
         return super().recognises(segment) if known is None else segment.member in known.segments
 
-    @contextmanager
-    def _guarded(self, segments: Sequence[Segment]) -> Iterator[None]:
-        """Let a read count only when all of it was read, and nothing changed meanwhile."""
-        members = sorted({segment.member for segment in segments if segment.member is not None})
-        profiles = self._profiles()
-        before = profiles.watch.look(members)
-        yield
+    def _look(self, segments: Sequence[Segment]) -> Look | None:
+        """Ask whether all is sound. Raises SourceError, of which PartUnread has the segments that are not."""
+        try:
+            return self._profiles().watch.look(_members(segments))
+        except PartUnread as fault:
+            raise PartUnread(_by_segment(fault.segments, segments)) from None
+
+    def _vouched(self, before: Look | None, segments: Sequence[Segment]) -> dict[str, str]:
+        """Let a read count only when all of it was read, and nothing changed meanwhile. Raises SourceError.
+
+        Gives what of it does not count, by the segment's name.
+        """
+        members, profiles = _members(segments), self._profiles()
         held = self._opened().memberships if members else None
         assert held is None or isinstance(held, HeldTable)
         nobody = held is not None and not held.seen.names.total()  # then the engine does not look for their profiles
         if not (profiles.seen.whole or profiles.seen.unasked or nobody):
             raise SourceError(f"{profiles.label}: was read by half")
         if held is not None and not held.seen.whole:
-            raise SourceError(f"{held.label}: was read by half")
-        after = profiles.watch.look(members)
-        if before is not None and after is not None:
-            insights.compare(before, after, {name: held.seen.names[name] for name in members} if held else {})
+            raise parts.kept(SourceError(f"{held.label}: was read by half"), segments)
+        after = self._look(segments)
+        if before is None or after is None:
+            return {}
+        read = {name: held.seen.names[name] for name in members} if held else {}
+        return _by_segment(insights.compare(before, after, read), segments)
 
     def _profiles(self) -> EntityTable:
         profiles = self._opened().profiles
         assert isinstance(profiles, EntityTable)
         return profiles
+
+
+def _members(segments: Sequence[Segment]) -> list[str]:
+    return sorted({segment.member for segment in segments if segment.member is not None})
+
+
+def _by_segment(faults: Mapping[str, str], segments: Sequence[Segment]) -> dict[str, str]:
+    """Give faults by the names of the segments, instead of those that memberships know them by."""
+    return {of.name: faults[of.member] for of in segments if of.member is not None and of.member in faults}
 
 
 def open_dataverse(reads: Dataverse, name: str, around: Surroundings, limits: Limits) -> Opened:
@@ -140,6 +172,8 @@ def _memberships(
         plain = EntityTable(service, declared.table, found, "", watch, around.stop)
         plain.column(declared.id, "id")
         listing = plain.column(declared.segments, "segments")
+    except SourceDown:
+        raise
     except SourceError as fault:
         return fault
     if found[listing].type != "VARCHAR":

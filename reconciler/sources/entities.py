@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reconciler.core.errors import SourceError
+from reconciler.core.errors import PartUnread, SourceError
 from reconciler.core.texts import folded
 from reconciler.sources import attributes, kinds, odata, streams
 from reconciler.sources.attributes import Attribute, Mistyped
@@ -131,13 +131,11 @@ class EntityTable(Table):
         for name in names:
             attribute = self.held[name]
             if any(attribute.logical not in row for row in page):
-                return SourceError(
-                    f"{self.label}: column {name!r} is gone since the read began, so it was read by half"
-                )
+                gone = f"{self.label}: column {name!r} is gone since the read began, so it was read by half"
+                return PartUnread({}, {name: gone})
             if not all(_fits(attribute, row[attribute.logical]) for row in page):
-                return SourceError(
-                    f"{self.label}: column {name!r} holds a value that is not of its type {attribute.type}"
-                )
+                wrong = f"{self.label}: column {name!r} holds a value that is not of its type {attribute.type}"
+                return PartUnread({}, {name: wrong})
         raise AssertionError("a page is at fault and none of its columns")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from reconciler.core.errors import PredicateRefused, SourceError
+from reconciler.core.errors import PartUnread, PredicateRefused, SourceError
 from reconciler.sources import kinds
 from reconciler.sources.tables import WRONG_TYPE
 
@@ -56,7 +56,8 @@ def _invalid(message: str, tables: Sequence[Table]) -> SourceError:
     if (wrong := _WRONG_TYPE.fullmatch(message)) is not None:
         column = profiles.cells[int(wrong[1])]
         wanted = profiles.columns[column]
-        return SourceError(f"{profiles.label}: column {column!r} holds a value that is not of its type {wanted}")
+        said = f"{profiles.label}: column {column!r} holds a value that is not of its type {wanted}"
+        return PartUnread({}, {column: said})
     if (line := _LINE.match(message)) is not None:
         why = next((why for phrase, why in _CSV.items() if phrase in message), "is not well-formed CSV")
         return SourceError(f"{_file(message, tables)}: the row at line {int(line[1]):,} {why}")
@@ -78,13 +79,21 @@ def _uncast(message: str, profiles: Table) -> PredicateRefused:
     )
 
 
+def guilty(error: duckdb.Error, tables: Sequence[Table]) -> Table:
+    """Give the table whose file the engine names in a fault; the profiles, when it names none that it was given."""
+    return _at(str(error), tables)[0]
+
+
 def _file(message: str, tables: Sequence[Table]) -> str:
-    """Name the file at fault, when the engine names one that it was given."""
+    return _at(message, tables)[1]
+
+
+def _at(message: str, tables: Sequence[Table]) -> tuple[Table, str]:
     for table in tables:
         for path, label in table.files.items():
             if f"file = {path}\n" in message:
-                return label
-    return tables[0].label
+                return table, label
+    return tables[0], tables[0].label
 
 
 def refusal(error: duckdb.Error, profiles: Table, limits: Limits) -> SourceError:

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from reconciler.core.errors import SourceError
+from reconciler.core.errors import PartUnread, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,7 +52,10 @@ class Watch(Protocol):
     """Knows whether the tables are sound, or that it cannot know."""
 
     def look(self, members: Iterable[str]) -> Look | None:
-        """Give what is known, if these kept segments and the last refresh are sound. Raises SourceError."""
+        """Give what is known, if these kept segments and the last refresh are sound.
+
+        Raises SourceError, of which PartUnread has those that are not, by the names that memberships know them by.
+        """
         ...
 
     def refreshed(self) -> str | None:
@@ -96,8 +99,9 @@ class Insights:
         """Give what is known, if it is sound. Raises SourceError."""
         refresh = self._refresh()
         segments = self._segments()
-        for name in members:
-            _judge(name, segments)
+        unsound = {name: why for name in members if (why := _judged(name, segments)) is not None}
+        if unsound:
+            raise PartUnread(unsound)
         self._last = Look(refresh, segments)
         return self._last
 
@@ -147,34 +151,41 @@ class Unsound(SourceError):  # noqa: N818  # says what is so
     """Customer Insights itself says that its tables are not to be trusted now."""
 
 
-def compare(before: Look, after: Look, read: Mapping[str, int]) -> None:
-    """Refuse what changed during the read, and a segment of which not so many were `read` as it has."""
+def compare(before: Look, after: Look, read: Mapping[str, int]) -> dict[str, str]:
+    """Give, with the reason, what was evaluated anew during the read, or of which not so many were `read` as it has.
+
+    Raises Unsound when all of it changed meanwhile.
+    """
     if after.refresh != before.refresh:
         raise Unsound("Customer Insights was refreshed while its tables were read, so they were read by half")
+    found = {}
     for name, rows in read.items():
         earlier, later = before.segments[name], after.segments[name]
         if earlier != later:
-            raise Unsound(f"segment {name!r} was evaluated anew while it was read, so it was read by half")
-        if later.count != rows:
+            found[name] = f"segment {name!r} was evaluated anew while it was read, so it was read by half"
+        elif later.count != rows:
             has = "an unknown number of" if later.count is None else f"{later.count:,}"
-            raise Unsound(
+            found[name] = (
                 f"segment {name!r} has {has} members in Customer Insights and {rows:,} in Dataverse, "
                 "which is half updated"
             )
+    return found
 
 
-def _judge(name: str, segments: Mapping[str, State]) -> None:
+def _judged(name: str, segments: Mapping[str, State]) -> str | None:
+    """Say why a segment is not to be trusted, if it is not."""
     found = segments.get(name)
     if found is None:
         among = f" among the {len(segments):,} that its API lists" if len(segments) >= _LISTED else ""
-        raise Unsound(f"Customer Insights has no segment {name!r}{among}")
+        return f"Customer Insights has no segment {name!r}{among}"
     if found.state.casefold() != "active":
-        raise Unsound(f"segment {name!r} is not active in Customer Insights ({_word(found.state)})")
+        return f"segment {name!r} is not active in Customer Insights ({_word(found.state)})"
     status = found.status.casefold()
     if status in _ILL:
-        raise Unsound(f"the last evaluation of segment {name!r} failed in Customer Insights")
+        return f"the last evaluation of segment {name!r} failed in Customer Insights"
     if status not in _WELL:
-        raise Unsound(f"segment {name!r} is not evaluated to its end in Customer Insights ({_word(found.status)})")
+        return f"segment {name!r} is not evaluated to its end in Customer Insights ({_word(found.status)})"
+    return None
 
 
 def _state(row: Mapping[str, Any]) -> State:

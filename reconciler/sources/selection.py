@@ -62,6 +62,12 @@ def count(tables: Tables, wanted: Sequence[Wanted]) -> str:
     return f"SELECT count(DISTINCT {key}), {nameless} {_from(tables, wanted)}"
 
 
+def tried(tables: Tables, wanted: Sequence[Wanted]) -> str:
+    """Give SQL of one row, for which every predicate is looked at for every profile that is kept."""
+    words = (f"bit_or({_mask(wanted, word)})" for word in range(masks(wanted)))
+    return f"SELECT {', '.join(words)} {_from(tables, wanted)}"
+
+
 def names(tables: Tables, most: int) -> str:
     """Give SQL of the names of the segments that memberships hold, at most `most`."""
     return f"SELECT DISTINCT CAST({tables.member_segment} AS {tables.text}) FROM ({tables.memberships}) LIMIT {most}"  # noqa: S608  # quoted

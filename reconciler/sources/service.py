@@ -11,7 +11,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from reconciler.core.errors import DestinationError, NotFound, Refused, SourceError, Stopped, Unauthorized
+from reconciler.core.errors import (
+    DestinationError,
+    NotFound,
+    Refused,
+    SourceDown,
+    SourceError,
+    Stopped,
+    Unauthorized,
+    Unavailable,
+)
 from reconciler.http import Outlet, Policy
 from reconciler.pace import Pace
 
@@ -57,7 +66,10 @@ class Service:
         return urlsplit(self._base).hostname or ""
 
     def get(self, what: str, pattern: str, query: str = "") -> object:
-        """Ask for `what`, and give the JSON. Raises SourceError, which begins with `what`; SecretMissing."""
+        """Ask for `what`, and give the JSON. Raises SourceError, which begins with `what`; SecretMissing.
+
+        SourceDown where it is not this question that is at fault: any other would get no answer either.
+        """
         stale: Outlet | None = None
         while True:
             outlet = self._door(stale)
@@ -66,11 +78,13 @@ class Service:
                     return outlet.request("GET", pattern, query=query).data
             except Unauthorized:
                 if stale is not None:
-                    raise SourceError(
+                    raise SourceDown(
                         f"{what}: {self.host} does not take the token of this identity, and a new one neither (401); "
                         "is it a user of this environment?"
                     ) from None
                 stale = outlet
+            except Unavailable as fault:
+                raise SourceDown(f"{what}: {self._told(fault)}") from None
             except DestinationError as fault:
                 raise SourceError(f"{what}: {self._told(fault)}") from None
 
@@ -93,8 +107,8 @@ class Service:
         """Give the way out with a token that is good as far as we know: a new one when `stale` was refused."""
         with self._lock:
             if self._outlet is None or self._outlet is stale:
-                token = self._tokens.get(self._scope, fresh=stale is not None)
                 try:
+                    token = self._tokens.get(self._scope, fresh=stale is not None)
                     self._outlet = Outlet(
                         self._base,
                         {**self._headers, "Authorization": f"Bearer {token}"},
@@ -104,8 +118,8 @@ class Service:
                         secrets=(token, *self._secrets),
                         policy=_POLICY,
                     )
-                except DestinationError as fault:
-                    raise SourceError(str(fault)) from None
+                except (DestinationError, SourceError) as fault:
+                    raise SourceDown(str(fault)) from None
             return self._outlet
 
     def _told(self, fault: DestinationError) -> str:

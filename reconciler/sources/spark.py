@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from reconciler.core.errors import PredicateRefused, SourceError
+from reconciler.core.errors import PartUnread, PredicateRefused, SourceError
 from reconciler.core.reads import Spark
-from reconciler.sources import faults, selection, spark_faults, spark_session, spark_tables
+from reconciler.sources import faults, parts, selection, spark_faults, spark_session, spark_tables
 from reconciler.sources.engine import CHUNK, Engine, Limits
 from reconciler.sources.selection import Tables, Wanted
 from reconciler.sources.spark_sql import translated
@@ -62,17 +62,23 @@ class SparkSource:
         """Refuse what is not one condition that a cluster takes alike. Raises PredicateRefused, SourceError."""
         self._wanted(segment)
 
-    def members(self, segments: Sequence[Segment], columns: Sequence[str]) -> Iterator[Sequence[Row]]:
+    def members(
+        self,
+        segments: Sequence[Segment],
+        columns: Sequence[str],
+        *,
+        apart: bool = False,  # noqa: ARG002  # what is at fault is found out at once
+    ) -> Iterator[Sequence[Row]]:
         """Stream, in chunks, every profile that is in at least one of `segments`. Raises SourceError, also midway."""
         if not segments:
             return
-        wanted = [self._wanted(segment) for segment in segments]
-        values = [self._opened().profiles.value(column) for column in columns]
+        profiles = self._opened().profiles
+        wanted, values = parts.asked(segments, columns, self._wanted, profiles.value)
         words = selection.masks(wanted)
+        faults = parts.Faults(words, apart=False)
         for chunk in self._rows(selection.members(self._tables(segments), wanted, values), segments):
-            if not all(row[0] for row in chunk):
-                raise self._nameless()
-            yield chunk if words == 1 else [selection.joined(row, words) for row in chunk]
+            yield faults.named(chunk if words == 1 else [selection.joined(row, words) for row in chunk])
+        faults.found(segments, str(self._nameless()))
 
     def count(self, segments: Sequence[Segment]) -> int:
         """Count the distinct profiles in at least one of `segments`. Raises SourceError."""
@@ -208,10 +214,27 @@ class SparkSource:
             raise
         except Exception as error:  # noqa: BLE001  # foreign code
             fault = spark_faults.translate(error, opened.profiles.label)
-            ruled = [segment for segment in segments if segment.where is not None]
-            if isinstance(fault, PredicateRefused) and len(ruled) == 1:
-                raise PredicateRefused(f"segment {ruled[0].name}: {fault}") from None
-            raise fault from None
+            raise self._blamed(fault, segments) from None
+
+    def _blamed(self, fault: SourceError, segments: Sequence[Segment]) -> SourceError:
+        """Name the segments whose predicates a value breaks. Among several they are found by halves, without rows."""
+        ruled = [segment for segment in segments if segment.where is not None]
+        if not isinstance(fault, PredicateRefused) or not ruled:
+            return fault
+        if len(ruled) == 1:
+            said = f"segment {ruled[0].name}: {fault}"
+            return PredicateRefused(said) if len(segments) == 1 else PartUnread({ruled[0].name: said})
+        broken: dict[str, str] = {}
+        for half in (ruled[: len(ruled) // 2], ruled[len(ruled) // 2 :]):
+            try:
+                list(self._rows(selection.tried(self._tables(half), [self._wanted(each) for each in half]), half))
+            except PartUnread as found:
+                broken |= found.segments
+            except PredicateRefused as found:
+                broken |= {segment.name: str(found) for segment in half}
+            except SourceError as found:
+                return found
+        return PartUnread(broken) if broken else fault
 
     def _nameless(self) -> SourceError:
         label, key = self._opened().profiles.label, self._reads.profiles.id

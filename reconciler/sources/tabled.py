@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from reconciler.core.errors import PredicateRefused, SourceError
-from reconciler.sources import faults, kinds, selection
+from reconciler.core.errors import PartUnread, PredicateRefused, SourceError
+from reconciler.sources import faults, kinds, parts, selection
 from reconciler.sources.calls import TODAY
 from reconciler.sources.predicate import compiled
 from reconciler.sources.selection import Tables, Wanted
@@ -49,6 +49,7 @@ class TabledSource:
         self._checked: dict[str, Wanted] = {}
         self._names: frozenset[str] | None = None
         self._marks: dict[str, str | None] = {}
+        self._broken = parts.BROKEN
 
     def columns(self) -> Mapping[str, str]:
         """Give each column of the profile table and its engine type. Raises SourceError."""
@@ -58,27 +59,31 @@ class TabledSource:
         """Refuse what is not one boolean expression over the columns. Raises PredicateRefused, SourceError."""
         self._wanted(segment)
 
-    def members(self, segments: Sequence[Segment], columns: Sequence[str]) -> Iterator[Sequence[Row]]:
+    def members(
+        self, segments: Sequence[Segment], columns: Sequence[str], *, apart: bool = False
+    ) -> Iterator[Sequence[Row]]:
         """Stream, in chunks, every profile that is in at least one of `segments`. Raises SourceError, also midway."""
         if not segments:
             return
-        wanted = [self._wanted(segment) for segment in segments]
-        values = [self._value(column) for column in columns]
+        wanted, values = self._asked(segments, columns)
         words = selection.masks(wanted)
+        faults = parts.Faults(words, apart=apart)
+        if apart:
+            wanted, values = parts.guarded(wanted), [*values, *parts.breaks(wanted)]
         with (
             self._scan(segments, columns) as tables,
             closing(self._rows(selection.members(tables, wanted, values))) as rows,
         ):
             for chunk in rows:
-                if not all(row[0] for row in chunk):
-                    raise self._nameless()
-                yield chunk if words == 1 else [selection.joined(row, words) for row in chunk]
+                sound = faults.sound(chunk)
+                yield faults.named(sound if words == 1 else [selection.joined(row, words) for row in sound])
+        faults.found(segments, str(self._nameless()), self._broken)
 
     def count(self, segments: Sequence[Segment]) -> int:
         """Count the distinct profiles in at least one of `segments`. Raises SourceError."""
         if not segments:
             return 0
-        wanted = [self._wanted(segment) for segment in segments]
+        wanted, _ = self._asked(segments, ())
         with self._scan(segments, ()) as tables:
             ((distinct, nameless),) = (row for chunk in self._rows(selection.count(tables, wanted)) for row in chunk)
         if nameless:
@@ -127,6 +132,11 @@ class TabledSource:
         if self._state is None:
             self._state = self._open()
         return self._state
+
+    def _asked(self, segments: Sequence[Segment], columns: Sequence[str]) -> tuple[list[Wanted], list[str]]:
+        """Settle what is asked for, without reading. Raises SourceError, of which PartUnread has every fault."""
+        self._opened()
+        return parts.asked(segments, columns, self._wanted, self._value)
 
     def _wanted(self, segment: Segment) -> Wanted:
         """Check a segment. Raises PredicateRefused, SourceError."""
@@ -181,11 +191,14 @@ class TabledSource:
                     members = frozenset(segment.member for segment in segments if segment.member is not None)
                     asked = members if profiles else frozenset[str]()  # without profiles, every name is wanted
                     needs = Reading(opened.engine, frozenset(held), asked, opened.spool)
-                    names["memberships"] = reading.enter_context(opened.memberships.reading(needs))
+                    of_them = parts.memberships(opened.memberships.reading(needs), segments)
+                    names["memberships"] = reading.enter_context(of_them)
                     names["member_id"], names["member_segment"] = map(kinds.name, held)
                 yield Tables(**names)
         except duckdb.Error as error:
-            raise self._blamed(faults.translate(error, used, opened.limits), segments) from None
+            raise self._blamed(error, used, segments, columns) from None
+        except PartUnread as fault:
+            raise self._told(fault, segments, columns) from None
 
     def _needs(self, profiles: Table, segments: Sequence[Segment], columns: Collection[str]) -> Reading:
         opened = self._opened()
@@ -198,19 +211,28 @@ class TabledSource:
         table = self._opened().memberships
         return table.column(self._keys.member, "id"), table.column(self._keys.segment, "segment")
 
-    def _blamed(self, fault: SourceError, segments: Sequence[Segment]) -> SourceError:
-        """Name the segment whose predicate a value broke; among several it is found by running each alone."""
+    def _blamed(
+        self, error: duckdb.Error, used: Sequence[Table], segments: Sequence[Segment], columns: Collection[str]
+    ) -> SourceError:
+        """Say what a fault of the engine is, and of which part where that is sure."""
+        fault = faults.translate(error, used, self._opened().limits)
+        if isinstance(fault, PartUnread):
+            return self._told(fault, segments, columns)
+        if not isinstance(fault, PredicateRefused):
+            return parts.kept(fault, segments) if faults.guilty(error, used) is not used[0] else fault
         ruled = [segment for segment in segments if segment.where is not None]
-        if not isinstance(fault, PredicateRefused) or not ruled:
+        self._broken = str(fault)
+        if len(ruled) != 1:
             return fault
-        if len(segments) == 1:
-            return PredicateRefused(f"segment {segments[0].name}: {fault}")
-        for segment in ruled:
-            try:
-                self.count([segment])
-            except SourceError as error:
-                return error
-        return fault
+        said = f"segment {ruled[0].name}: {fault}"
+        return PredicateRefused(said) if len(segments) == 1 else PartUnread({ruled[0].name: said})
+
+    def _told(self, fault: PartUnread, segments: Sequence[Segment], columns: Collection[str]) -> SourceError:
+        """Say whose fault a column of the profiles is."""
+        if not fault.columns:
+            return fault
+        reads = {segment.name: self._wanted(segment).columns for segment in segments}
+        return parts.by_column(fault, self._opened().profiles, self._keys.profile, reads, columns)
 
     def _rows(self, sql: str) -> Generator[Sequence[Row], None, None]:
         with closing(self._opened().engine.rows(sql)) as rows:

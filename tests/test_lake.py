@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import struct
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import obstore
 import pytest
 from support import contract
 from support.servers import azurite, free_port
+from support.vectors import commit, taken
 
 from reconciler.core.errors import SourceError
 from reconciler.core.model import Segment, Source
@@ -18,7 +18,7 @@ from reconciler.core.reads import Files, ProfileTable
 from reconciler.sources.files import FilesSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from support.servers import Served
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 ALL = [Segment("all", "world", where="id IS NOT NULL")]
 COLUMNS = {"id": "BIGINT", "email": "VARCHAR"}
 ROWS = tuple((number, f"p{number}@example.com") for number in range(100))
-_Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 
 
 @pytest.fixture(scope="module")
@@ -63,40 +62,41 @@ def refusal(made: FilesSource) -> str:
     return told
 
 
-def commit(table: Path, version: int, *actions: Mapping[str, object]) -> None:
-    (table / "_delta_log").mkdir(parents=True, exist_ok=True)
-    lines = "\n".join(json.dumps(action) for action in actions)
-    (table / "_delta_log" / f"{version:020}.json").write_text(lines)
-
-
-def without(rows: list[int]) -> dict[str, object]:
-    """Give the deletion vector of rows, as it stands within the log."""
-    held = struct.pack("<IIHHI", 12346, 1, 0, len(rows) - 1, 16) + b"".join(struct.pack("<H", row) for row in rows)
-    data = struct.pack("<IQI", 1681511377, 1, 0) + held
-    data += b"\0" * (-len(data) % 4)
-    text = ""
-    for at in range(0, len(data), 4):
-        number = int.from_bytes(data[at : at + 4])
-        text += "".join(_Z85[number // 85**power % 85] for power in (4, 3, 2, 1, 0))
-    return {"storageType": "i", "pathOrInlineDv": text, "sizeInBytes": len(data), "cardinality": len(rows)}
-
-
-def test_people_whom_a_deletion_vector_took_away_are_gone_and_are_there_in_the_version_before(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", [None, "", "ab"], ids=["in the log", "in a file", "in a folder"])
+def test_people_whom_a_deletion_vector_took_away_are_gone_and_are_there_in_the_version_before(
+    tmp_path: Path, folder: str | None
+) -> None:
     contract.delta(str(tmp_path / "people"), COLUMNS, ROWS)
-    log = sorted((tmp_path / "people" / "_delta_log").glob("*.json"))
-    add = next(json.loads(line)["add"] for line in log[-1].read_text().splitlines() if '"add"' in line)
-    features = {"readerFeatures": ["deletionVectors"], "writerFeatures": ["deletionVectors"]}
-    commit(
-        tmp_path / "people",
-        len(log),
-        {"protocol": {"minReaderVersion": 3, "minWriterVersion": 7, **features}},
-        {"remove": {"path": add["path"], "deletionTimestamp": 1, "dataChange": True}},
-        {"add": {**add, "deletionVector": without([0, 2])}},
-    )
-    held = count(source(tmp_path, "people", version=len(log) - 1))
-    assert held == 100
-    assert count(source(tmp_path, "people")) == held - 2
+    taken(tmp_path / "people", [0, 2], folder)
+    assert count(source(tmp_path, "people", version=1)) == 100
+    assert count(source(tmp_path, "people")) == 98
     assert {str(row[0]) for row in ROWS} - ids(source(tmp_path, "people")) == {"1", "5"}
+
+
+def test_people_whom_a_deletion_vector_took_away_are_gone_in_a_store_too(tmp_path: Path, azure: Served) -> None:
+    contract.delta(str(tmp_path / "people"), COLUMNS, ROWS)
+    taken(tmp_path / "people", [0, 2], "ab")
+    contract.upload(tmp_path / "people", contract.bucket("az://state", azure.environ), "taken")
+    assert {str(row[0]) for row in ROWS} - ids(source(tmp_path, "az://state/taken", azure.environ)) == {"1", "5"}
+
+
+SPOILED: dict[str, Callable[[bytes], bytes]] = {
+    "cut short": lambda held: held[:-12],
+    "of another checksum": lambda held: held[:-4] + b"same",
+    "of another size": lambda held: held[:4] + bytes([held[4] + 4]) + held[5:],
+    "empty": lambda _: b"",
+    "something else": lambda held: b"\1" + b"z" * len(held),
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_a_deletion_vector_that_cannot_be_read_is_not_passed_over(tmp_path: Path, how: str) -> None:
+    contract.delta(str(tmp_path / "people"), COLUMNS, ROWS)
+    file = taken(tmp_path / "people", [0, 2], "")
+    assert file is not None
+    file.write_bytes(SPOILED[how](file.read_bytes()))
+    told = refusal(source(tmp_path, "people"))
+    assert told == "people: version 2 of this Delta table cannot be read: one of its files is damaged or cut short"
 
 
 def test_a_column_that_has_another_name_in_the_files_is_read_by_its_own(tmp_path: Path) -> None:
@@ -158,7 +158,9 @@ def test_a_version_that_is_not_there_or_was_cleaned_away_is_told(tmp_path: Path)
     )
     for file in (tmp_path / "people").glob("*.parquet"):
         file.unlink()
-    assert "people: cannot be read to its end" in refusal(source(tmp_path, "people"))
+    assert "version 1 of this Delta table cannot be read: one of its files is gone" in refusal(
+        source(tmp_path, "people")
+    )
 
 
 def test_a_log_that_is_damaged_is_told(tmp_path: Path) -> None:
@@ -191,7 +193,8 @@ def test_an_object_that_is_replaced_midway_fails_the_read(tmp_path: Path, azure:
         obstore.put(store, f"midway/{name}", tmp_path / "people")
         with pytest.raises(SourceError) as refused:
             made.count(ALL)
-        assert str(refused.value).startswith(f"az://state/midway/{name}: ")
+        line = "cannot be read: it was replaced or deleted while it was read; try again"
+        assert str(refused.value) in {f"az://state/midway/{name}: {how}{line}" for how in ("", f"{name} ")}
     with closing(source(tmp_path, f"az://state/midway/{name}", azure.environ)) as made:
         assert made.mark(ALL) != before
         assert made.count(ALL) == 50

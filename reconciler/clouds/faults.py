@@ -11,19 +11,30 @@ from reconciler.core.errors import StateError, StoreUnreachable
 FOREIGN = (BaseError, OSError, ValueError)
 """All that the library raises."""
 
-_STATUS = re.compile(r"status code: (\d{3})")
+_STATUS = re.compile(r"status code:? (\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>|\(code: ([A-Za-z]{1,60})\)")
 """The server's word for a fault: of a request, or of one of several deletions within one."""
-_FORBIDDEN = {"AccessDenied", "AuthorizationPermissionMismatch"}
+_FORBIDDEN = {"AccessDenied", "AuthorizationPermissionMismatch", "InvalidToken"}
+_EXPIRED = {"ExpiredToken", "TokenRefreshRequired", "RequestExpired"}
 _NOWHERE = {"ContainerNotFound", "NoSuchBucket", "ContainerBeingDeleted"}
 _PASSING = {408, 425, 429}
 _SERVERS_OWN = 500
 _METADATA = re.compile(r"169\.254\.169\.254|metadata\.google\.internal|metadata/computeMetadata")
+_DRAWN = re.compile("\x1b\\[[0-9;]*m|\u21b3")
+"""What Delta's library puts between the parts of a fault, one in a line."""
 
 
 def homeless(error: Exception) -> bool:
     """Tell whether the container itself is not there, not only an object."""
     return _code(error) in _NOWHERE
+
+
+def quoted(text: str) -> Exception | None:
+    """Find a fault of a store in what another library says; None: it is not about the store."""
+    plain = " ".join(_DRAWN.sub(" ", text).split())
+    if _status(plain) is None and "HTTP error" not in plain and _METADATA.search(plain) is None:
+        return None
+    return BaseError(plain)
 
 
 def fault(error: Exception, place: str, needs: str, page: str = "docs/stores.md") -> StateError:
@@ -45,6 +56,8 @@ def fault(error: Exception, place: str, needs: str, page: str = "docs/stores.md"
 def _refusal(error: Exception, status: int | None, page: str) -> str:
     if homeless(error):
         return "there is no such container or bucket; make it first"
+    if _code(error) in _EXPIRED:
+        return "these credentials have expired; sign in again, or set new ones"
     if status in {401, 403} or _code(error) in _FORBIDDEN:
         return f"the store refuses these credentials, or they lack a right of {page}"
     return "the store refuses the request; are its name, its region and its address right?"

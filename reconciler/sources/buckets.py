@@ -31,6 +31,10 @@ class Bucket:
     store: Any
     options: Mapping[str, str]
 
+    def read(self, name: str) -> bytes:
+        """Give an object by its name below the URL. Raises what the library raises."""
+        return bytes(obstore.get(self.store, f"{self.url.key}/{name}").bytes())
+
     def told(self, error: Exception) -> SourceError:
         """Say in one line, without the library's words, what is the matter."""
         return SourceError(str(fault(error, self.url.label, CLOUDS[self.url.cloud].needs, PAGE)))

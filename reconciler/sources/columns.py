@@ -12,7 +12,7 @@ from reconciler.core.errors import SourceError
 from reconciler.core.reads import MembershipTable, ProfileTable
 from reconciler.core.texts import folded
 from reconciler.sources import kinds, texts, urls
-from reconciler.sources.tables import FileTable, parquet_sql
+from reconciler.sources.tables import FileTable, parquet_sql, unfetched
 
 if TYPE_CHECKING:
     from reconciler.sources.engine import Engine
@@ -29,8 +29,9 @@ def parquet_table(place: Where, engine: Engine) -> FileTable:
     for path in place.files:
         try:
             shapes.append(engine.describe(parquet_sql([str(path)])))
-        except duckdb.Error:
-            raise SourceError(f"{place.label}: {path.name} is not a whole Parquet file") from None
+        except duckdb.Error as error:
+            _, why = unfetched(str(error)) or ("", "is not a whole Parquet file")
+            raise SourceError(f"{place.label}: {path.name} {why}") from None
         if shapes[-1] != shapes[0]:
             raise _differs(place, path)
     return FileTable(place, dict(shapes[0]))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import itertools
+import json
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from reconciler.clouds.faults import FOREIGN, quoted
 from reconciler.core.errors import SourceError
 from reconciler.sources import kinds
 from reconciler.sources.table import Table
@@ -24,32 +27,46 @@ from reconciler.sources.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from reconciler.sources.buckets import Bucket
     from reconciler.sources.engine import Engine
     from reconciler.sources.table import Reading
 
 _FOREIGN = (DeltaError, OSError, ValueError, RuntimeError, TypeError)
 _numbers = itertools.count()
+_STOPPED = "get_next failed()"
+_NAMED = re.compile(r" (file|location) ")
+_NOT_THERE = " not found: "
+_LOG = {
+    "contiguous commit": ": its log has a gap",
+    "nsupported": ": it needs a feature of Delta that is not read",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class DeltaPlace:
-    """A Delta table at one version."""
+    """A Delta table at one version. `at` is where, a folder on this machine or in a store; `written` when, if known."""
 
     label: str
     table: Any
-    written: str
+    at: Path | Bucket
+    written: dt.datetime | None
 
     def stream(self, columns: Sequence[str]) -> Any:
         """Give the rows as they come, with these columns alone. Raises SourceError."""
         names = ", ".join(map(kinds.name, columns))
         try:
             return QueryBuilder().register("t", self.table).execute(f"SELECT {names} FROM t")  # noqa: S608  # quoted
-        except _FOREIGN:
-            raise self.damaged() from None
+        except _FOREIGN as error:
+            raise self.damaged(str(error)) from None
 
-    def damaged(self) -> SourceError:
-        """Say that the version cannot be read."""
-        return SourceError(f"{self.label}: version {self.table.version()} of this Delta table cannot be read")
+    def damaged(self, said: str) -> SourceError:
+        """Say why the version cannot be read, without the library's words."""
+        if not isinstance(self.at, Path) and _NOT_THERE not in said and (fault := quoted(said)) is not None:
+            return self.at.told(fault)
+        which = f"{self.label}: version {self.table.version()} of this Delta table cannot be read"
+        if _NOT_THERE in said:
+            return SourceError(f"{which}: one of its files is gone; was the table cleaned up, or written over?")
+        return SourceError(f"{which}: one of its files is damaged or cut short")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +86,13 @@ class DeltaLakeTable(Table):
         """The columns, in order, with their engine types."""
         return self.typed
 
+    def fault(self, message: str) -> SourceError | None:
+        """Say why the rows stopped."""
+        said, at = unquote(message), self.place.at
+        home = (str(at) if isinstance(at, Path) else at.url.key).strip("/")
+        another = _NAMED.search(said) is not None and f" {home}/" not in said and f" /{home}/" not in said
+        return self.place.damaged(message) if _STOPPED in said and not another else None
+
     @contextmanager
     def reading(self, needs: Reading) -> Iterator[str]:
         """Give SQL of the rows of the pinned version, for one scan inside the block."""
@@ -84,27 +108,30 @@ class DeltaLakeTable(Table):
 
     def snapshot(self) -> str:
         """Say which version is read, and when it was written."""
-        return f"version {self.place.table.version()} of {self.label}{self.place.written}"
+        when = "" if self.place.written is None else f" ({self.place.written:%Y-%m-%d %H:%M} UTC)"
+        return f"version {self.place.table.version()} of {self.label}{when}"
 
 
-def open_delta(
-    label: str, at: str, version: int | None, options: Mapping[str, str] | None, roots: Sequence[Path]
-) -> DeltaPlace:
+def open_delta(label: str, at: Path | Bucket, version: int | None, roots: Sequence[Path]) -> DeltaPlace:
     """Open a version of a table; None: the newest. `roots` are the folders that its files may lie in, if it is local.
 
     Raises SourceError.
     """
     which = "the newest version" if version is None else f"version {version}"
+    uri, options, bucket = (str(at), None, None) if isinstance(at, Path) else (at.url.plain, dict(at.options), at)
     try:
-        table = DeltaTable(at, version=version, storage_options=None if options is None else dict(options))
+        table = DeltaTable(uri, version=version, storage_options=options)
         files = table.file_uris()
     except TableNotFoundError:
         raise SourceError(f"{label}: there is no Delta table here, or not {which} any more") from None
-    except _FOREIGN:
+    except _FOREIGN as error:
+        if bucket is not None and (fault := quoted(str(error))) is not None:
+            raise bucket.told(fault) from None
+        why = next((why for phrase, why in _LOG.items() if phrase in str(error)), "")
         more = "" if version is None else "; it may have been cleaned away: leave version out to read the newest"
-        raise SourceError(f"{label}: {which} of this Delta table cannot be read{more}") from None
-    _contained(label, at, files, roots)
-    return DeltaPlace(label, table, _written(table))
+        raise SourceError(f"{label}: {which} of this Delta table cannot be read{why}{more}") from None
+    _contained(label, uri, files, roots)
+    return DeltaPlace(label, table, at, _written(at, table.version()))
 
 
 def delta_table(place: DeltaPlace, engine: Engine) -> DeltaLakeTable:
@@ -124,12 +151,12 @@ def _contained(label: str, at: str, files: Sequence[str], roots: Sequence[Path])
             raise SourceError(f"{label}: its log names files outside the table, which are not read")
 
 
-def _written(table: Any) -> str:
+def _written(at: Path | Bucket, version: int) -> dt.datetime | None:
+    """Say when a version was written, by its own entry of the log: the library would read all of them, in one go."""
+    name = f"_delta_log/{version:020}.json"
     try:
-        commits = [commit for commit in table.history() if commit.get("version") == table.version()]
-    except _FOREIGN:
-        return ""
-    if not commits or "timestamp" not in commits[0]:
-        return ""
-    when = dt.datetime.fromtimestamp(commits[0]["timestamp"] / 1000, dt.UTC)
-    return f" ({when:%Y-%m-%d %H:%M} UTC)"
+        entry = (at / name).read_bytes() if isinstance(at, Path) else at.read(name)
+        told = next(json.loads(line)["commitInfo"] for line in entry.splitlines() if b'"commitInfo"' in line)
+        return dt.datetime.fromtimestamp(told.get("inCommitTimestamp", told["timestamp"]) / 1000, dt.UTC)
+    except (*FOREIGN, KeyError, AttributeError, StopIteration, OverflowError):  # it was cleaned up, or does not say
+        return None

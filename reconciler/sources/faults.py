@@ -34,6 +34,12 @@ _GENERIC = {
 
 def translate(error: duckdb.Error, tables: Sequence[Table], limits: Limits) -> SourceError:
     """Give the one line for a fault of a scan over `tables`; the first of them holds the profiles."""
+    message = str(error)
+    from_below = next(filter(None, (table.fault(message) for table in tables)), None)
+    return from_below or _engines_own(error, tables, limits)
+
+
+def _engines_own(error: duckdb.Error, tables: Sequence[Table], limits: Limits) -> SourceError:
     message, label = str(error), tables[0].label
     match error:
         case duckdb.InterruptException():

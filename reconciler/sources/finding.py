@@ -32,10 +32,10 @@ def find(declared: Declared, roots: Sequence[Path], environ: Mapping[str, str]) 
         chosen = extras.lake("reconciler.sources.buckets", label).dated(label, environ)
         place = remote.find(_below(label, chosen), environ)
         if isinstance(place, remote.Bucket):
-            return _delta(declared, place.url.plain, place.options, ())
+            return _delta(declared, place, ())
         place = _addressed(place)
     elif (folder := places.delta(label, roots)) is not None:
-        return _delta(declared, str(folder), None, tuple(root.resolve() for root in roots))
+        return _delta(declared, folder, tuple(root.resolve() for root in roots))
     else:
         chosen = places.dated(label, roots[0], roots[1:])
         place = places.find(_below(label, chosen), roots[0], roots[1:])
@@ -85,6 +85,6 @@ def _files(found: Found) -> Sequence[Any]:
     return getattr(place, "files", ())
 
 
-def _delta(declared: Declared, at: str, options: Mapping[str, str] | None, roots: Sequence[Path]) -> Found:
+def _delta(declared: Declared, at: Any, roots: Sequence[Path]) -> Found:
     delta = extras.lake("reconciler.sources.delta", declared.path)
-    return delta.open_delta(declared.path, at, declared.version, options, roots)
+    return delta.open_delta(declared.path, at, declared.version, roots)

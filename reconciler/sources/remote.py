@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import IO, TYPE_CHECKING, Any
 
 import obstore
-from obstore.exceptions import NotFoundError, PreconditionError
+from obstore.exceptions import PreconditionError
 
 from reconciler.clouds.faults import FOREIGN, homeless
 from reconciler.core.errors import SourceError
@@ -54,17 +54,17 @@ class RemoteFile:
         return io.BufferedReader(Ranges(self), _BUFFER)
 
     def fetch(self, start: int, end: int) -> bytes:
-        """Give the bytes of a range. Raises OSError, whose text holds nothing of the library's."""
+        """Give the bytes of a range. Raises OSError, with our words why, and the address."""
         if start >= end:
             return b""
         how: Any = {"range": (start, end), "if_match": self.etag}
         try:
             return bytes(obstore.get(self.bucket.store, self.key, options=how).bytes())
-        except (PreconditionError, NotFoundError):
-            raise OSError(errno.ESTALE, "it was replaced while it was read; try again") from None
+        except (PreconditionError, FileNotFoundError):
+            raise OSError(errno.ESTALE, "it was replaced or deleted while it was read; try again", str(self)) from None
         except FOREIGN as error:
             why = str(self.bucket.told(error)).removeprefix(f"{self.bucket.url.label}: ")
-            raise OSError(errno.EIO, why) from None
+            raise OSError(errno.EIO, why, str(self)) from None
 
 
 class Ranges(io.RawIOBase):

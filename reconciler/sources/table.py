@@ -62,6 +62,10 @@ class Table(ABC):
         """Whether rows are handed to the engine through a pipe, for which there must be a folder."""
         return False
 
+    def fault(self, message: str) -> SourceError | None:  # noqa: ARG002  # for those that know
+        """Say what a fault of the engine means that comes from below it, from what hands it the rows; None: unknown."""
+        return None
+
     @abstractmethod
     def reading(self, needs: Reading) -> AbstractContextManager[str]:
         """Give SQL of the table's rows, for one scan inside the block.

@@ -6,10 +6,12 @@ the declared type fails the read: a NULL in its place would be a wrong answer th
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.core.errors import SourceError
 from reconciler.sources import kinds, pipes, texts
 from reconciler.sources.places import GLOB
 from reconciler.sources.table import Table
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 WRONG_TYPE = "reconciler: column "
 """How the engine reports a value that is not of its column's declared type; the column's number follows."""
+_UNFETCHED = re.compile(r"OSError: \[Errno \d+\] ([^\n]+): '(lake://[0-9a-f]+/\d+)'(?:\n|$)")
+"""What our reader of objects says why it cannot, and the address, as the engine passes it on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,11 @@ class FileTable(Table):
             or any(texts.compressed(f) or GLOB & set(str(f)) for f in files)
         )
 
+    def fault(self, message: str) -> SourceError | None:
+        """Say why an object could not be fetched."""
+        found = unfetched(message)
+        return SourceError(f"{self.files[found[0]]}: {found[1]}") if found and found[0] in self.files else None
+
     @contextmanager
     def reading(self, needs: Reading) -> Iterator[str]:
         """Give SQL of the table's rows, for one scan inside the block.
@@ -125,6 +134,12 @@ _CSV = (
 
 
 _END = {"\n": ", new_line='\\n'", "\r": ", new_line='\\r'", "\r\n": ""}
+
+
+def unfetched(message: str) -> tuple[str, str] | None:
+    """Find in a fault of the engine the address of an object that could not be fetched, and why; None: another one."""
+    found = _UNFETCHED.match(message)
+    return (found[2], f"cannot be read: {found[1]}") if found else None
 
 
 def parquet_sql(paths: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ import gzip
 import json
 from contextlib import closing, contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import duckdb
 import obstore
@@ -229,13 +229,30 @@ def _listed() -> dataverse.Table:
 
 def delta(at: str, columns: Mapping[str, str], rows: Rows, environ: Mapping[str, str] | None = None) -> None:
     """Write rows as a Delta table, in two versions, of which the first holds half."""
-    where = None if environ is None else {**environ, "allow_http": "true"}
+    for part in (rows[::2], rows[1::2]):
+        delta_version(at, columns, part, environ, "append")
+
+
+def delta_version(
+    at: str,
+    columns: Mapping[str, str],
+    rows: Rows,
+    environ: Mapping[str, str] | None = None,
+    mode: Literal["append", "overwrite"] = "overwrite",
+) -> None:
+    """Write rows as the next version of a Delta table, its columns included where it is written over."""
+    where = None if environ is None else {**environ, "allow_http": "true", "aws_conditional_put": "etag"}
     with closing(duckdb.connect(":memory:")) as db:
         db.execute(f"CREATE TABLE t ({', '.join(f'{name} {of}' for name, of in columns.items())})")
-        for part in (rows[::2], rows[1::2]):
-            db.execute("DELETE FROM t")
-            db.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(columns))})", [list(row) for row in part])
-            write_deltalake(at, RecordBatchReader.from_stream(db.sql("FROM t")), mode="append", storage_options=where)
+        if rows:
+            db.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(columns))})", [list(row) for row in rows])
+        write_deltalake(
+            at,
+            RecordBatchReader.from_stream(db.sql("FROM t")),
+            mode=mode,
+            schema_mode="overwrite" if mode == "overwrite" else None,
+            storage_options=where,
+        )
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import obstore
 import pytest
 from support import contract
+from support.between import between
 from support.servers import azurite, free_port
 from support.vectors import commit, taken
 
@@ -239,6 +240,15 @@ def test_only_what_is_asked_for_is_fetched(tmp_path: Path, azure: Served, monkey
     monkeypatch.setattr(obstore, "get", watched)
     assert count(source(tmp_path, "az://state/wide.parquet", azure.environ)) == 3_000
     assert 0 < sum(fetched) < size / 5
+
+
+def test_the_columns_of_a_delta_table_are_known_without_a_row(tmp_path: Path, azure: Served) -> None:
+    contract.delta(str(tmp_path / "people"), COLUMNS, ROWS)
+    contract.upload(tmp_path / "people", contract.bucket("az://state", azure.environ), "known")
+    with between(azure) as way, closing(source(tmp_path, "az://state/known", way.served.environ)) as made:
+        assert dict(made.columns()) == COLUMNS
+        assert not [path for _, path in way.asked if path.endswith(".parquet")]
+        assert made.count(ALL) == 100
 
 
 def test_the_newest_whole_folder_of_an_export_is_read_and_one_that_is_not_whole_is_told(

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 _FOREIGN = (DeltaError, OSError, ValueError, RuntimeError, TypeError)
 _numbers = itertools.count()
+_AT_ONCE = "datafusion.execution.target_partitions"
+"""How many files are read at a time: not one a core, as each holds a group of its rows in memory, however few count."""
+_HERE, _STORE = {_AT_ONCE: "1"}, {_AT_ONCE: "4"}  # a store is mostly waited for
 _STOPPED = "get_next failed()"
 _NAMED = re.compile(r" (file|location) ")
 _NOT_THERE = " not found: "
@@ -51,11 +54,12 @@ class DeltaPlace:
     at: Path | Bucket
     written: dt.datetime | None
 
-    def stream(self, columns: Sequence[str]) -> Any:
-        """Give the rows as they come, with these columns alone. Raises SourceError."""
-        names = ", ".join(map(kinds.name, columns))
+    def stream(self, columns: Sequence[str], *, shape: bool = False) -> Any:
+        """Give the rows as they come, with these columns alone; `shape`: none of them. Raises SourceError."""
+        names, some = ", ".join(map(kinds.name, columns)), " LIMIT 0" if shape else ""
+        setting = _HERE if isinstance(self.at, Path) else _STORE
         try:
-            return QueryBuilder().register("t", self.table).execute(f"SELECT {names} FROM t")  # noqa: S608  # quoted
+            return QueryBuilder(setting).register("t", self.table).execute(f"SELECT {names} FROM t{some}")  # noqa: S608  # quoted
         except _FOREIGN as error:
             raise self.damaged(str(error)) from None
 
@@ -138,7 +142,7 @@ def delta_table(place: DeltaPlace, engine: Engine) -> DeltaLakeTable:
     """Settle the columns of a table. Raises SourceError."""
     fields = [str(field.name) for field in place.table.schema().fields]
     name = f"reconciler_delta_{next(_numbers)}"
-    with engine.lent(name, place.stream(fields)):
+    with engine.lent(name, place.stream(fields, shape=True)):
         return DeltaLakeTable(place, dict(engine.describe(f"SELECT * FROM {name}")))  # noqa: S608  # our own name
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -81,14 +81,21 @@ class Doors:
         key = make_key(folder, self.environ) if make else load_key(folder, self.environ)
         return Digests(key), key
 
-    def reader(self, folder: Path, key: bytes | None, among: Callable[[str], bool] = _any) -> LedgerReader:
+    def reader(
+        self,
+        folder: Path,
+        key: bytes | None,
+        among: Callable[[str], bool] = _any,
+        only: Collection[str] | None = None,
+    ) -> LedgerReader:
         """Open what is recorded, without writing. Raises StateError.
 
-        Where the state is kept by connection, only of those of which `among` is true, by their recorded name.
+        Where the state is kept by connection, of those of which `among` is true, by their recorded name; `only`: what
+        these are called now, where no others are wanted.
         """
         from reconciler.state.place import open_reader  # sqlite3 is not needed for help
 
-        return self._shared[folder].reader(among) if folder in self._shared else open_reader(folder, key)
+        return self._shared[folder].reader(among, only) if folder in self._shared else open_reader(folder, key)
 
     def lock(
         self,

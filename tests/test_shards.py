@@ -14,7 +14,9 @@ from support.command import reconciler
 from support.hasty import HastyClock
 from support.memory import MemoryStore
 from support.project import Project, connection, document, export, segment, source
+from typer.testing import CliRunner
 
+from reconciler.cli.main import app
 from reconciler.core.errors import StateLocked
 from reconciler.core.model import Connection, EnvSecret
 from reconciler.core.shards import Shard
@@ -99,10 +101,10 @@ class Runners:
         project.people(["id", "n", "email"], [(n, n, f"p{n}@example.com") for n in range(5)])
         return project
 
-    def apply(self, name: str, shard: Shard) -> Plan:
+    def apply(self, name: str, shard: Shard, *exports: str) -> Plan:
         project = self.runner(name)
-        with Session(project.shop(), lock_timeout=0, shard=shard, parallel=4) as session:
-            plan = session.plan((), "demand")
+        with Session(project.shop(), lock_timeout=0, shard=shard, exports=exports, parallel=4) as session:
+            plan = session.plan(exports, "demand")
             session.carry_out(plan, "demand")
         return plan
 
@@ -170,19 +172,117 @@ def test_shards_run_at_the_same_time_and_a_whole_run_waits(runners: Runners) -> 
             runners.apply("whole", Shard(1, 1))
 
 
+def brought(runners: Runners) -> set[str]:
+    """Note, from now on, of which connections anything is read but who holds the lock."""
+    read, found = runners.store.read, set[str]()
+
+    def noted(name: str) -> object:
+        if name.startswith("connections/") and not name.endswith("/lock"):
+            found.add(name.split("/")[1])
+        return read(name)
+
+    runners.store.read = noted  # type: ignore[assignment,method-assign]
+    return found
+
+
 def test_nothing_is_brought_of_another_shard(runners: Runners) -> None:
     runners.apply("whole", Shard(1, 1))
     mine = Shard(1, PARTS)
-    read, brought = runners.store.read, set[str]()
+    read, found = runners.store.read, set[str]()
 
     def noted(name: str) -> object:
         if "/base/" in name or "/log/" in name:
-            brought.add(name.split("/")[1])
+            found.add(name.split("/")[1])
         return read(name)
 
     runners.store.read = noted  # type: ignore[assignment,method-assign]
     runners.apply("one", mine)
-    assert brought == {name for name in runners.keys if mine.holds(name)}
+    assert found == {name for name in runners.keys if mine.holds(name)}
+
+
+WHOLE, ASKED = Shard(1, 1), "e-account-4"
+
+
+def test_an_export_that_is_asked_for_brings_its_own_connection_alone(runners: Runners) -> None:
+    runners.apply("whole", WHOLE)
+    found = brought(runners)
+    plan = runners.apply("one", WHOLE, ASKED)
+    assert found == {"account-4"}
+    assert [c.name for c in plan.connections] == ["account-4"]
+    assert not plan.changes
+    found.clear()
+    runner = runners.runner("two")
+    planned = CliRunner(env=runner.environ).invoke(app, ["-C", str(runner.root), "plan", "--export", ASKED])
+    assert (planned.exit_code, found) == (0, {"account-4"}), planned.output
+
+
+def test_what_an_export_asks_of_the_store_does_not_grow_with_the_other_connections(runners: Runners) -> None:
+    asked = []
+    for names in (["account-4"], list(runners.keys)):
+        runners.names = names
+        runners.apply("whole", WHOLE)
+        log = len(runners.store.names("connections/account-4/log"))
+        runners.store.asked.clear()
+        runners.apply("one", WHOLE, ASKED)
+        asked.append({**runners.store.asked, "read": runners.store.asked["read"] - log})
+    assert asked[0] == asked[1]
+
+
+def test_an_export_that_is_asked_for_leaves_all_others_as_they_are(runners: Runners) -> None:
+    runners.names = ["account-4", "account-5"]
+    runners.apply("whole", WHOLE)
+    runners.names = ["account-4", "account-6"]  # what is declared no more waits for a run of everything
+    runners.apply("one", WHOLE, ASKED)
+    assert runners.recorded() == {"account-4": 5, "account-5": 5}
+    assert runners.members() == {name: 5 if name in {"account-4", "account-5"} else 0 for name in runners.keys}
+    runners.apply("one", WHOLE, "e-account-6")
+    assert runners.recorded() == {"account-4": 5, "account-5": 5, "account-6": 5}
+
+
+def test_an_export_of_a_connection_that_was_renamed_is_found_under_its_former_name(runners: Runners) -> None:
+    runners.apply("whole", WHOLE)
+    runners.names[4], runners.former["renamed"] = "renamed", "account-4"
+    for _ in range(2):  # the first carries the rename out
+        plan = runners.apply("one", WHOLE, ASKED)
+        assert [c.name for c in plan.connections] == ["renamed"]
+        assert sum(c.requests.total for c in plan.connections) == 0
+    assert runners.recorded() == dict.fromkeys((*runners.names,), 5)
+
+
+def test_an_export_that_is_declared_no_more_is_found_wherever_it_is_recorded(runners: Runners) -> None:
+    runners.apply("whole", WHOLE)
+    shop = runners.runner("one").shop()
+    text = (shop.root / "exports" / "all.yaml").read_text().split("\n---\n")
+    (shop.root / "exports" / "all.yaml").write_text("\n---\n".join(each for each in text if f'"{ASKED}"' not in each))
+    with Session(shop, lock_timeout=0, exports=(ASKED,)) as session:
+        session.carry_out(session.plan((ASKED,), "demand"), "demand")
+    assert runners.members() == {name: 0 if name == "account-4" else 5 for name in runners.keys}
+
+
+def test_an_export_that_moved_leaves_its_former_connection_to_a_run_of_everything(runners: Runners) -> None:
+    runners.apply("whole", WHOLE)
+    for name, exports in (("one", (ASKED,)), ("two", ())):
+        runner = runners.runner(name)
+        file = runner.root / "exports" / "all.yaml"
+        declared = [json.loads(each) for each in file.read_text().split("\n---\n")]
+        for each in declared:
+            if each["metadata"]["name"] == ASKED:
+                each["spec"] |= {"connection": "account-5", "segments": [{"name": "all", "list": "moved"}]}
+        runner.declare(*declared)
+        with Session(runner.shop(), lock_timeout=0, exports=exports) as session:
+            session.carry_out(session.plan(exports, "demand"), "demand")
+        assert len(runners.server.account(runners.keys["account-5"]).members("moved")) == 5
+        assert runners.members() == {each: 5 if exports or each != "account-4" else 0 for each in runners.keys}
+
+
+def test_an_export_runs_while_another_runner_has_the_other_connections(runners: Runners) -> None:
+    runners.apply("whole", WHOLE)
+    others = tuple(f"e-{name}" for name in runners.keys if name != "account-4")
+    with Session(runners.runner("others").shop(), lock_timeout=0, exports=others) as session:
+        session.plan(others, "demand")
+        assert not runners.apply("one", WHOLE, ASKED).changes
+        with pytest.raises(StateLocked):
+            runners.apply("two", WHOLE, "e-account-5")
 
 
 def test_a_saved_plan_remembers_its_shard(server: Sandbox, tmp_path: Path) -> None:

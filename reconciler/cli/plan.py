@@ -66,6 +66,7 @@ def command(  # noqa: PLR0913, PLR0917  # one for each option; typer hands them 
 def _planned(shop: Workshop, request: Request, out: Path | None) -> Plan:
     """Plan with readers only, and save the plan if that is asked for."""
     from reconciler.flow import saved
+    from reconciler.flow.opened import reach
     from reconciler.flow.plan import prepare
     from reconciler.flow.refresh import Refresh, look
 
@@ -74,7 +75,8 @@ def _planned(shop: Workshop, request: Request, out: Path | None) -> Plan:
     digests, key = shop.digests(folder, make=False)
     if out is not None:
         saved.check(out, digests)
-    with closing(shop.reader(folder, key, request.shard.recorded(declarations.connections))) as reader:
+    reached = reach(declarations, request.exports, request.shard)
+    with closing(shop.reader(folder, key, reached.among, reached.only)) as reader:
         outside = shop.outside(declarations)
         found = look(declarations, reader, outside, digests, request) if request.refresh else Refresh()
         plan, prepared = prepare(declarations, found.over(reader), outside, digests, request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from reconciler.core.shards import WHOLE
 
@@ -93,9 +93,7 @@ def opened(shop: Shop, lock_timeout: float, exports: tuple[str, ...] = (), shard
     """
     declarations = shop.declarations()
     folder = shop.state_folder(declarations)
-    names, every = _concerned(declarations, exports)
-    names = {name: former for name, former in names.items() if shard.holds(name)}
-    among = shard.recorded(declarations.connections)
+    names, every, among = reach(declarations, exports, shard)
     with shop.lock(folder, lock_timeout, names, every=every, among=among):
         digests, key = shop.digests(folder, make=True)
         assert key is not None
@@ -103,12 +101,36 @@ def opened(shop: Shop, lock_timeout: float, exports: tuple[str, ...] = (), shard
             yield Opened(declarations, digests, ledger, shop.outside(declarations))
 
 
-def _concerned(declarations: Declarations, exports: tuple[str, ...]) -> tuple[dict[str, str | None], bool]:
-    """Give the connections that a run is about, each with its former name, and whether all others are too."""
+class Reach(NamedTuple):
+    """The connections that a run is about: each with its former name, whether all that are recorded are too.
+
+    `among` tells whether what is recorded under a name is to be read at all.
+    """
+
+    names: Mapping[str, str | None]
+    every: bool
+    among: Callable[[str], bool]
+
+    @property
+    def only(self) -> frozenset[str] | None:
+        """The names that it is recorded under; None: any."""
+        return None if self.every else frozenset(self.names)
+
+
+def reach(declarations: Declarations, exports: tuple[str, ...], shard: Shard) -> Reach:
+    """Say which connections a run of these exports, or of all, is about in this shard.
+
+    An export that is asked for and not declared may be recorded anywhere.
+    """
     declared = [declarations.exports[name] for name in exports if name in declarations.exports]
     every = not exports or len(declared) < len(exports)
     used = declarations.connections if every else {e.connection for e in declared if e.connection is not None}
-    return {name: declarations.connections[name].previous_name for name in used}, every
+    names = {name: declarations.connections[name].previous_name for name in used if shard.holds(name)}
+    mine = shard.recorded(declarations.connections)
+    if every:
+        return Reach(names, every, mine)
+    known = {name for pair in names.items() for name in pair}
+    return Reach(names, every, lambda name: name in known and mine(name))
 
 
 def run_id(started: dt.datetime) -> str:

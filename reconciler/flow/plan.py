@@ -67,6 +67,7 @@ def prepare(
     recorded = {name: ledger.exports(name) for name in ledger.connections() if mine(name)}
     _check_names(declarations, recorded, request)
     names = {name: old for name, old in recorded_names(declarations, recorded).items() if mine(name)}
+    names = {name: old for name, old in names.items() if _concerned(name, old, declarations, recorded, request)}
     exports: dict[str | None, list[Export]] = {}
     for export in declarations.exports.values():
         exports.setdefault(export.connection, []).append(export)
@@ -79,6 +80,13 @@ def prepare(
     prepared = tuple(_prepared(part, dict(zip(part.tasks, found, strict=False)), turns) for part in parts)
     idle = tuple(_detached(e) for e in exports.get(None, ()))
     return Plan(tuple(p.judged.plan for p in prepared), idle), prepared
+
+
+def _concerned(name: str, old: str, declarations: Declarations, recorded: Recorded, request: Request) -> bool:
+    """Tell whether a connection has, or had, an export that is asked for: of others nothing need be known."""
+    asked = [declarations.exports[each] for each in request.exports if each in declarations.exports]
+    had = {export.name for export in recorded.get(old, ())}
+    return not request.exports or any(e.connection == name for e in asked) or not had.isdisjoint(request.exports)
 
 
 def _check_names(declarations: Declarations, recorded: Recorded, request: Request) -> None:

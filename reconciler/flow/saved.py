@@ -12,11 +12,12 @@ from reconciler.core.canonical import declared
 from reconciler.core.errors import SecretMissing
 from reconciler.core.seal import Sealed, held, reviewed, seal_of, sealed, unsealed
 from reconciler.flow import planfile
+from reconciler.flow.opened import reach
 from reconciler.flow.outside import Request
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from reconciler.core.digest import Digests
@@ -45,8 +46,10 @@ class Openers(Protocol):
         """Give the digests, and the key that they are under."""
         ...
 
-    def reader(self, folder: Path, key: bytes | None, among: Callable[[str], bool] = ...) -> LedgerReader:
-        """Open what is recorded, without writing, of connections of which `among` is true."""
+    def reader(
+        self, folder: Path, key: bytes | None, among: Callable[[str], bool] = ..., only: Collection[str] | None = ...
+    ) -> LedgerReader:
+        """Open what is recorded, without writing, of connections of which `among` is true: of `only` these at most."""
         ...
 
     def commit(self) -> str | None:
@@ -138,7 +141,7 @@ def present(path: Path, shop: Openers, *, max_age: dt.timedelta, drift: float) -
     folder = shop.state_folder(declarations)
     digests, key = shop.digests(folder, make=False)
     ticket = Ticket(unsealed(file, digests if digests.lasting else None), seal_of(file), max_age, drift)
-    among = ticket.plan.shard.recorded(declarations.connections)
-    with closing(shop.reader(folder, key, among)) as reader:
+    reached = reach(declarations, ticket.plan.exports, ticket.plan.shard)
+    with closing(shop.reader(folder, key, reached.among, reached.only)) as reader:
         ticket.admit(declarations, reader, shop.clock.now())
     return ticket

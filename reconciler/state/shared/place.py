@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from reconciler.core.errors import SecretMissing, StateError
 from reconciler.state.files import HOME, Files
@@ -15,18 +14,18 @@ from reconciler.state.key import VARIABLE, load_key
 from reconciler.state.place import open_reader
 from reconciler.state.shared import lease, project
 from reconciler.state.shared.held import Held
-from reconciler.state.shared.ledger import SharedLedger
-from reconciler.state.shared.reader import SharedReader
+from reconciler.state.shared.left import Brought, LeftLedger, Rest
 from reconciler.state.shared.shard import FOLDER, Head, Shard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from reconciler.core.custody import Holder
     from reconciler.core.ports import Clock, LedgerReader
     from reconciler.core.store import Store
-    from reconciler.state.ledger import SqliteLedger
     from reconciler.state.shared.lease import Tenancy
+    from reconciler.state.shared.ledger import SharedLedger
+    from reconciler.state.shared.reader import SharedReader
 
 
 AT_ONCE = 16
@@ -73,13 +72,26 @@ class SharedState:
         assert key is not None
         return key
 
-    def heads(self) -> dict[str, Head]:
-        """Give what is newest of each connection, by the name of its folder in the store."""
-        folders = sorted({name.split("/")[1] for name in self.store.names(FOLDER) if name.endswith("/head")})
-        key = self.key()
+    def heads(self, only: Collection[str] | None = None) -> dict[str, Head]:
+        """Give what is newest of each connection, by the name of its folder in the store.
+
+        `only`: of these connections. Where each has the folder of its name, no other is asked for.
+        """
+        folders = self._folders()
+        if only is not None and folders.issuperset(only):
+            found = self._heads(only)
+            if all(head.connection == name for name, head in found.items()):  # and not one that was renamed since
+                return found
+        return self._heads(folders)
+
+    def _folders(self) -> set[str]:
+        return {name.split("/")[1] for name in self.store.names(FOLDER) if name.endswith("/head")}
+
+    def _heads(self, folders: Iterable[str]) -> dict[str, Head]:
+        key, names = self.key(), sorted(folders)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = pool.map(lambda name: Shard(self.store, name, key).head(), folders)
-            return {name: head[0] for name, head in zip(folders, found, strict=True) if head is not None}
+            found = pool.map(lambda name: Shard(self.store, name, key).head(), names)
+            return {name: head[0] for name, head in zip(names, found, strict=True) if head is not None}
 
     def erased(self) -> frozenset[bytes]:
         """Give the keys of those who were erased in this project, as this run found them."""
@@ -87,13 +99,15 @@ class SharedState:
             self._erased = project.erased(self.store, self.key())
         return self._erased
 
-    def reader(self, among: Callable[[str], bool] = lambda _: True) -> SharedReader:
+    def reader(
+        self, among: Callable[[str], bool] = lambda _: True, only: Collection[str] | None = None
+    ) -> SharedReader:
         """Open what is recorded, without writing, in a folder that is gone when it is closed."""
         key, temporary = self.key(), Path(tempfile.mkdtemp(prefix="reconciler-"))
         lineage = project.lineage(self.store, key, make=False)
-        heads = {name: head for name, head in self.heads().items() if among(head.connection)}
+        heads = {name: head for name, head in self.heads(only).items() if among(head.connection)}
         openers = {head.connection: partial(self._read, name, head, temporary) for name, head in heads.items()}
-        return _Brought(openers, lineage, self.erased(), temporary, self.close)
+        return Brought(openers, lineage, self.erased(), temporary, self.close)
 
     def lock(  # for whom, which, and how long
         self,
@@ -114,7 +128,7 @@ class SharedState:
             if self._lineage is None:
                 self.close()
                 self._writing = True
-        everything = self.heads()
+        everything = self.heads(None if every else names)
         heads = {name: head for name, head in everything.items() if among(head.connection)}
         by_connection = {head.connection: name for name, head in heads.items()}
         shards = {name: head.connection for name, head in heads.items()} if every else {}
@@ -171,8 +185,8 @@ class SharedState:
             for one in opened:
                 one.close(self._tenancy, (), {})
             raise
-        rest = _Rest(opened, self._tenancy, temporary)
-        return _Ledger(held, others, lineage, self.erased(), self._suppress, rest)
+        rest = Rest(opened, self._tenancy, temporary)
+        return LeftLedger(held, others, lineage, self.erased(), self._suppress, rest)
 
     def _suppress(self, person: bytes) -> None:
         project.erase(self.store, self.key(), person)
@@ -183,60 +197,6 @@ class SharedState:
         shard.bring(head or shard.newest(), place)
         holder = lease.holder(self.store, name, self._clock)
         return open_reader(place, self.key(), working=holder is not None and not holder.expired)
-
-
-class _Rest(NamedTuple):
-    """What is to be left in order: the ledgers that are held, under which lease, and where others were read."""
-
-    ours: list[Held]
-    tenancy: Tenancy
-    folder: Path
-
-
-class _Ledger(SharedLedger):
-    """A SharedLedger that leaves the store tidy when it is closed."""
-
-    def __init__(  # what it is over, and what is to be left
-        self,
-        held: Mapping[str, SqliteLedger],
-        others: Mapping[str, Callable[[], LedgerReader]],
-        lineage: str,
-        suppressed: frozenset[bytes],
-        suppress: Callable[[bytes], None],
-        rest: _Rest,
-    ) -> None:
-        super().__init__(held, others, lineage, suppressed, suppress)
-        self._rest = rest
-
-    def close(self) -> None:
-        """Close everything, and write what the next run starts from. May be called twice."""
-        names = {id(ledger): name for name, ledger in self._held.items()}
-        for one in self._rest.ours:
-            one.close(self._rest.tenancy, self.purge, names)
-        self._rest.ours.clear()
-        super().close()
-        shutil.rmtree(self._rest.folder, ignore_errors=True)
-
-
-class _Brought(SharedReader):
-    """A SharedReader whose files are in a folder of their own."""
-
-    def __init__(
-        self,
-        openers: Mapping[str, Callable[[], LedgerReader]],
-        lineage: str | None,
-        suppressed: frozenset[bytes],
-        folder: Path,
-        left: Callable[[], None],
-    ) -> None:
-        super().__init__(openers, lineage, suppressed)
-        self._folder, self._left = folder, left
-
-    def close(self) -> None:
-        """Close what is open, and remove it. May be called twice."""
-        super().close()
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._left()
 
 
 def _spare(connection: str, heads: Mapping[str, Head]) -> str:

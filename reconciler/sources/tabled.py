@@ -1,7 +1,7 @@
-"""Reads segments out of tables by the locked engine: checks the predicates, runs one scan, and blames what is at fault.
+"""Reads segments out of tables by the locked engine: checks the predicates, and runs one scan.
 
-A table that is cut short, changed meanwhile or of another encoding, a value of the wrong type and a profile without an
-id are errors, also midway, so that nobody is pushed or removed for them.
+A table that is cut short, changed meanwhile or of another encoding, and a value of the wrong type are errors, also
+midway, so that nobody is pushed or removed for them.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from reconciler.core.errors import PartUnread, PredicateRefused, SourceError
-from reconciler.sources import faults, kinds, parts, selection
+from reconciler.sources import faults, kinds, parts
+from reconciler.sources.asked import AskedSource
 from reconciler.sources.calls import TODAY
 from reconciler.sources.predicate import compiled
-from reconciler.sources.selection import Tables, Wanted
+from reconciler.sources.selection import Tables
 from reconciler.sources.table import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 
     from reconciler.core.model import Segment
     from reconciler.core.ports import Row
     from reconciler.sources.opened import Opened
+    from reconciler.sources.predicate import Compiled
     from reconciler.sources.table import Table
-
-_NAMES = 100_000  # segments that memberships may name; more means that the column is not that of the segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,69 +40,16 @@ class Keys:
     segment: str = ""
 
 
-class TabledSource:
+class TabledSource(AskedSource):
     """Implements core.ports.Source over two tables. Nothing is opened before the first question."""
 
+    _guards = True
+
     def __init__(self, open_: Callable[[], Opened], keys: Keys) -> None:
+        super().__init__(keys.profile)
         self._open, self._keys = open_, keys
         self._state: Opened | None = None
-        self._checked: dict[str, Wanted] = {}
-        self._names: frozenset[str] | None = None
         self._marks: dict[str, str | None] = {}
-        self._broken = parts.BROKEN
-
-    def columns(self) -> Mapping[str, str]:
-        """Give each column of the profile table and its engine type. Raises SourceError."""
-        return dict(self._opened().profiles.columns)
-
-    def check(self, segment: Segment) -> None:
-        """Refuse what is not one boolean expression over the columns. Raises PredicateRefused, SourceError."""
-        self._wanted(segment)
-
-    def members(
-        self, segments: Sequence[Segment], columns: Sequence[str], *, apart: bool = False
-    ) -> Iterator[Sequence[Row]]:
-        """Stream, in chunks, every profile that is in at least one of `segments`. Raises SourceError, also midway."""
-        if not segments:
-            return
-        wanted, values = self._asked(segments, columns)
-        words = selection.masks(wanted)
-        faults = parts.Faults(words, apart=apart)
-        if apart:
-            wanted, values = parts.guarded(wanted), [*values, *parts.breaks(wanted)]
-        with (
-            self._scan(segments, columns) as tables,
-            closing(self._rows(selection.members(tables, wanted, values))) as rows,
-        ):
-            for chunk in rows:
-                sound = faults.sound(chunk)
-                yield faults.named(sound if words == 1 else [selection.joined(row, words) for row in sound])
-        faults.found(segments, str(self._nameless()), self._broken)
-
-    def count(self, segments: Sequence[Segment]) -> int:
-        """Count the distinct profiles in at least one of `segments`. Raises SourceError."""
-        if not segments:
-            return 0
-        wanted, _ = self._asked(segments, ())
-        with self._scan(segments, ()) as tables:
-            ((distinct, nameless),) = (row for chunk in self._rows(selection.count(tables, wanted)) for row in chunk)
-        if nameless:
-            raise self._nameless()
-        assert isinstance(distinct, int)
-        return distinct
-
-    def recognises(self, segment: Segment) -> bool:
-        """Tell whether the source knows the segment at all; one that is missing is not one that is empty."""
-        if segment.member is None:
-            return True
-        if self._names is None:
-            label = self._opened().memberships.label
-            with self._scan([segment], (), profiles=False) as tables:
-                found = [row[0] for chunk in self._rows(selection.names(tables, _NAMES)) for row in chunk]
-            if len(found) == _NAMES:
-                raise SourceError(f"{label}: names {_NAMES:,} segments or more; is that the segment's column?")
-            self._names = frozenset(str(name) for name in found if name is not None)
-        return segment.member in self._names
 
     def mark(self, segments: Sequence[Segment]) -> str | None:
         """Tell apart what `segments` would read; None where that depends on the day too. Raises SourceError."""
@@ -133,30 +80,25 @@ class TabledSource:
             self._state = self._open()
         return self._state
 
-    def _asked(self, segments: Sequence[Segment], columns: Sequence[str]) -> tuple[list[Wanted], list[str]]:
-        """Settle what is asked for, without reading. Raises SourceError, of which PartUnread has every fault."""
-        self._opened()
-        return parts.asked(segments, columns, self._wanted, self._value)
+    def _people(self) -> Table:
+        return self._opened().profiles
 
-    def _wanted(self, segment: Segment) -> Wanted:
-        """Check a segment. Raises PredicateRefused, SourceError."""
+    def _kept(self) -> Table:
+        self._membership_columns()
+        return self._opened().memberships
+
+    def _compiled(self, where: str) -> Compiled:
         opened = self._opened()
-        if segment.where is None:
-            self._membership_columns()
-            return Wanted(member=segment.member)
-        if segment.where not in self._checked:
-            made = compiled(segment.where, opened.profiles.columns)
-            try:
-                ((_, kind),) = opened.engine.describe(_over_nothing(made.sql, opened.profiles))
-            except duckdb.Error as error:
-                raise faults.refusal(error, opened.profiles, opened.limits) from None
-            if kind != "BOOLEAN":
-                raise PredicateRefused("the predicate is not a condition; write a comparison, as in HomeOwner = 'Y'", 0)
-            self._checked[segment.where] = Wanted(predicate=made.sql, columns=made.columns)
-        return self._checked[segment.where]
+        made = compiled(where, opened.profiles.columns)
+        try:
+            ((_, kind),) = opened.engine.describe(_over_nothing(made.sql, opened.profiles))
+        except duckdb.Error as error:
+            raise faults.refusal(error, opened.profiles, opened.limits) from None
+        if kind != "BOOLEAN":
+            raise PredicateRefused("the predicate is not a condition; write a comparison, as in HomeOwner = 'Y'", 0)
+        return made
 
     def _value(self, column: str) -> str:
-        """Write a wanted column so that what comes out is what Row allows."""
         profiles = self._opened().profiles
         found = profiles.column(column, "the match")
         sql = kinds.outward(f"p.{kinds.name(found)}", profiles.columns[found])
@@ -174,7 +116,6 @@ class TabledSource:
     def _scan(
         self, segments: Sequence[Segment], columns: Collection[str], *, profiles: bool = True
     ) -> Iterator[Tables]:
-        """Give the SQL of the tables that `segments` need, for one scan; turn the engine's faults into SourceError."""
         opened = self._opened()
         used: list[Table] = []
         names: dict[str, Any] = {}
@@ -200,6 +141,25 @@ class TabledSource:
         except PartUnread as fault:
             raise self._told(fault, segments, columns) from None
 
+    def _blamed(
+        self, error: duckdb.Error, used: Sequence[Table], segments: Sequence[Segment], columns: Collection[str]
+    ) -> SourceError:
+        """Say what a fault of the engine is, and of which part where that is sure."""
+        fault = faults.translate(error, used, self._opened().limits)
+        if isinstance(fault, PartUnread):
+            return self._told(fault, segments, columns)
+        if not isinstance(fault, PredicateRefused):
+            return parts.kept(fault, segments) if faults.guilty(error, used) is not used[0] else fault
+        self._broken = str(fault)
+        return self._lone(fault, segments) or fault
+
+    def _told(self, fault: PartUnread, segments: Sequence[Segment], columns: Collection[str]) -> SourceError:
+        """Say whose fault a column of the profiles is."""
+        if not fault.columns:
+            return fault
+        reads = {segment.name: self._wanted(segment).columns for segment in segments}
+        return parts.by_column(fault, self._opened().profiles, self._keys.profile, reads, columns)
+
     def _needs(self, profiles: Table, segments: Sequence[Segment], columns: Collection[str]) -> Reading:
         opened = self._opened()
         named = {profiles.column(column, "the match") for column in columns}
@@ -211,36 +171,9 @@ class TabledSource:
         table = self._opened().memberships
         return table.column(self._keys.member, "id"), table.column(self._keys.segment, "segment")
 
-    def _blamed(
-        self, error: duckdb.Error, used: Sequence[Table], segments: Sequence[Segment], columns: Collection[str]
-    ) -> SourceError:
-        """Say what a fault of the engine is, and of which part where that is sure."""
-        fault = faults.translate(error, used, self._opened().limits)
-        if isinstance(fault, PartUnread):
-            return self._told(fault, segments, columns)
-        if not isinstance(fault, PredicateRefused):
-            return parts.kept(fault, segments) if faults.guilty(error, used) is not used[0] else fault
-        ruled = [segment for segment in segments if segment.where is not None]
-        self._broken = str(fault)
-        if len(ruled) != 1:
-            return fault
-        said = f"segment {ruled[0].name}: {fault}"
-        return PredicateRefused(said) if len(segments) == 1 else PartUnread({ruled[0].name: said})
-
-    def _told(self, fault: PartUnread, segments: Sequence[Segment], columns: Collection[str]) -> SourceError:
-        """Say whose fault a column of the profiles is."""
-        if not fault.columns:
-            return fault
-        reads = {segment.name: self._wanted(segment).columns for segment in segments}
-        return parts.by_column(fault, self._opened().profiles, self._keys.profile, reads, columns)
-
     def _rows(self, sql: str) -> Generator[Sequence[Row], None, None]:
         with closing(self._opened().engine.rows(sql)) as rows:
             yield from rows
-
-    def _nameless(self) -> SourceError:
-        label, key = self._opened().profiles.label, self._keys.profile
-        return SourceError(f"{label}: a profile has no {key}; without an id it cannot be told apart")
 
 
 def _over_nothing(sql: str, profiles: Table) -> str:

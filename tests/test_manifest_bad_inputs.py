@@ -57,6 +57,13 @@ SPARK = HEAD + (
     "  url: sc://spark.contoso.com:15002\n"
     "  profiles: {table: t, id: CustomerKey}\n"
 )
+
+
+def headed(header: str) -> str:
+    """Give a cluster that wants a header."""
+    return f"{SPARK}  headers: {{{header}}}\n"
+
+
 SEGMENT = HEAD + (
     "kind: Segment\nmetadata: {name: home-owners}\nspec:\n  source: unified-profiles\n  where: \"HomeOwner = 'Y'\"\n"
 )
@@ -284,6 +291,25 @@ SOURCES = (
     case("an id that is none", "form", "source.yaml", SOURCE, DATAVERSE.replace("-000000000002", "")),
     case("a cluster's table named twice", "cluster-table", "source.yaml", SOURCE, SPARK.replace("t,", "t, path: p,")),
     case("a token in an address", "form", "source.yaml", SOURCE, SPARK.replace(":15002", ":15002/;token=abc")),
+    case("a token as a header", "cluster-headers", "source.yaml", SOURCE, headed("authorization: abc")),
+    case("a header with its secret", "key-in-file", "source.yaml", SOURCE, headed("x-api-key: abc")),
+    case("a header that is a secret", "key-in-file", "source.yaml", SOURCE, headed("x-proxy: Bearer abc")),
+    case("a header of no form", "form", "source.yaml", SOURCE, headed("X Cluster: abc")),
+    case("a header that is a number", "type", "source.yaml", SOURCE, headed("x-org-id: 12")),
+    case(
+        "headers of a master",
+        "cluster-headers",
+        "source.yaml",
+        SOURCE,
+        headed("x-cluster: abc").replace("sc://spark.contoso.com:15002", "spark://spark.contoso.com:7077"),
+    ),
+    case(
+        "a query without end",
+        "range",
+        "source.yaml",
+        SOURCE,
+        SPARK + "  timeoutSeconds: 100000\n",
+    ),
     case("an absolute path", "path-outside", "source.yaml", "data/customers.csv", "/etc/passwd"),
     case("a path that climbs out", "path-outside", "source.yaml", "data/customers.csv", "../other/customers.csv"),
     Case("data behind a link", ("path-outside",), data_link),

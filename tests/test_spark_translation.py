@@ -16,6 +16,7 @@ from support.contract import parquet
 from support.predicates import COLUMNS, PEOPLE, Drawing
 
 from reconciler.core.errors import PredicateRefused
+from reconciler.core.reads import Spark, SparkTable
 from reconciler.sources import spark_session
 from reconciler.sources.engine import Engine, Limits
 from reconciler.sources.predicate import compile_predicate
@@ -66,7 +67,7 @@ class Engines:
 def engines(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     path = tmp_path_factory.mktemp("people") / "people.parquet"
     parquet(path, COLUMNS, tuple(PEOPLE))
-    session = spark_session.connect(cluster.connect, None)
+    session = spark_session.connect(Spark(cluster.connect, SparkTable("id")), lambda _: "")
     yield Engines(path, COLUMNS, session)
     session.stop()
 
@@ -107,7 +108,7 @@ def test_letters_are_lowered_and_raised_alike(cluster: Cluster, tmp_path: Path) 
     rows = tuple((f"{at:05}", "".join(map(chr, points[at : at + 50]))) for at in range(0, len(points), 50))
     columns = {"id": "VARCHAR", "text": "VARCHAR"}
     parquet(tmp_path / "letters.parquet", columns, (*rows, ("z", "ΟΔΟΣ ΣΑΣ"), ("zz", "İSTANBUL")))
-    session = spark_session.connect(cluster.connect, None)
+    session = spark_session.connect(Spark(cluster.connect, SparkTable("id")), lambda _: "")
     own = Engine([str(tmp_path / "letters.parquet")], [], Limits(1))
     for called in ("LOWER", "UPPER"):
         sql = translated(f"{called}(text) || '' <> ''", columns, own).sql.removesuffix(" <> '')").removeprefix("(")

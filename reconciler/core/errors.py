@@ -61,7 +61,7 @@ class SourceError(ReconcilerError):
 
 
 class SourceDown(SourceError):  # noqa: N818  # says what is so
-    """The service that has the source does not answer, or does not let us in, whatever it is asked for."""
+    """The service that has the source does not answer, or does not let us in; to ask again, open it anew."""
 
 
 class PartUnread(SourceError):  # noqa: N818  # says what is so

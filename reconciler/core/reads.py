@@ -145,6 +145,11 @@ class SparkTable:
     path: str | None = None
     format: str = "parquet"
 
+    @property
+    def label(self) -> str:
+        """What it is called in messages."""
+        return self.table or self.path or ""
+
 
 @dataclass(frozen=True, slots=True)
 class SparkMemberships:
@@ -156,16 +161,26 @@ class SparkMemberships:
     path: str | None = None
     format: str = "parquet"
 
+    @property
+    def label(self) -> str:
+        """What it is called in messages."""
+        return self.table or self.path or ""
+
 
 @dataclass(frozen=True, slots=True)
 class Spark:
-    """A cluster: `url` is that of Spark Connect (sc://), or a master's address. `token` is for Spark Connect."""
+    """A cluster: `url` is that of Spark Connect (sc://), or a master's address.
+
+    `token` and `headers`, by name, are for Spark Connect. `timeout` is the seconds that one query may take.
+    """
 
     type: ClassVar[str] = "spark"
     url: str
     profiles: SparkTable
     memberships: SparkMemberships | None = None
     token: SecretRef | None = None
+    headers: Mapping[str, str | SecretRef] = field(default_factory=dict)
+    timeout: int = 3_600
 
 
 Reads = Files | Dataverse | Spark
@@ -180,8 +195,9 @@ def secrets(reads: Reads) -> tuple[SecretRef, ...]:
             held.append(identity.secret if isinstance(identity, AppSecret) else None)
             held.append(identity.password if isinstance(identity, AppCertificate) else None)
             held.append(insights.key if insights is not None else None)
-        case Spark(token=token):
+        case Spark(token=token, headers=headers):
             held.append(token)
+            held += [value for value in headers.values() if not isinstance(value, str)]
         case Files():
             pass
     return tuple(secret for secret in held if secret is not None)

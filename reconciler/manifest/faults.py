@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _API_KEY: Final = ("spec", "apiKey")
 _NOTIFY: Final = ("spec", "notify")
-_SECRETS: Final = frozenset(("secret", "password", "token", "subscriptionKey"))
+_SECRETS: Final = frozenset(("secret", "password", "token", "subscriptionKey", "headers"))
 """The keys of a Source below which a secret is referenced."""
 SOURCE_TYPES: Final = "files", "dataverse", "spark"
 _PARTS: Final = ("spec", "where"), ("spec", "member")
@@ -69,6 +69,8 @@ _PATTERNS: Final = {
     patterns.GUID: "an id of the form 00000000-0000-0000-0000-000000000000",
     patterns.TENANT: "the tenant's id, or one of its domains",
     patterns.SPARK: "an address such as sc://host:15002 or spark://host:7077, without a token",
+    patterns.HEADER: "a header of lower-case letters, digits, '-', '_' and '.', not grpc-… and not …-bin",
+    patterns.SPARK_HEADER: "one line of plain letters and signs, and no secret",
     patterns.SPARK_TABLE: "the name of a table, such as main.customers.profiles",
     patterns.DATE: "a day, year-month-day",
     patterns.TIME: "a time of day, hh:mm, in quotes",
@@ -107,6 +109,8 @@ def _of_secret(kind: str, document: Document, problem: Problem) -> Diagnostic | 
         return _key_fault(kind, document, problem)
     if path[:2] == _NOTIFY:
         return _url_fault(kind, document, problem)
+    if problem.detail.get("pattern") == patterns.HEADER:  # the name of a header, not what it holds
+        return None
     if _secret(kind, path) and isinstance(problem.value, str):
         right = _named(kind, path)
         message = f"a secret written out instead of referenced; make a new one, it is known now, and {right}"
@@ -196,6 +200,8 @@ def _url_fault(kind: str, document: Document, problem: Problem) -> Diagnostic | 
 
 def _named(kind: str, path: Path) -> str:
     """Write how the secret at a place is referenced."""
+    if path[1:2] == ("headers",) and path[2:]:
+        return f"write {path[2]}: {{env: VARIABLE}}"
     above = next(length for length in range(1, len(path) + 1) if path[length - 1] in _SECRETS)
     return f"write {example(kind, path[:above])}"
 

@@ -114,6 +114,8 @@ def _spark(spec: SparkSpec) -> reads.Spark:
         profiles=reads.SparkTable(profiles.id, profiles.table, profiles.path, profiles.format),
         memberships=None if spec.memberships is None else _held(spec.memberships),
         token=None if spec.token is None else reference(spec.token),
+        headers={name: told if isinstance(told, str) else reference(told) for name, told in spec.headers.items()},
+        timeout=spec.timeout_seconds,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from reconciler.core.errors import PredicateRefused, SourceError
+from reconciler.core.errors import PredicateRefused, SourceDown, SourceError
 
 _VALUES = re.compile(
     r"CAST_INVALID_INPUT|CAST_OVERFLOW|NUMERIC_VALUE_OUT_OF_RANGE|NUMERIC_OUT_OF_SUPPORTED_RANGE|ARITHMETIC_OVERFLOW"
@@ -26,13 +26,20 @@ def translate(error: Exception, label: str) -> SourceError:
         return SourceError(f"{label}: the cluster has no such table, or the token may not read it; grant SELECT on it")
     code = _code(error)
     if code in {"UNAUTHENTICATED", "PERMISSION_DENIED"}:
-        return SourceError(f"{label}: the cluster does not take the token ({code}); renew it, or grant SELECT")
+        return SourceDown(f"{label}: the cluster does not take the token ({code}); renew it, or grant SELECT")
     why = code or condition or type(error).__name__
     if code or not condition or "SESSION" in condition or "RETRIES" in condition:
-        return SourceError(f"{label}: the cluster went away before the query was done ({why}); run again")
+        return SourceDown(f"{label}: the cluster went away before the query was done ({why}); run again")
     return SourceError(
         f"{label}: the cluster did not finish the query ({condition or type(error).__name__}); run again"
     )
+
+
+def unopened(error: Exception, url: str) -> SourceError:
+    """Give the one line for a fault while a session with the cluster at `url` is opened."""
+    if _code(error) == "UNAVAILABLE":
+        return SourceError(f"{url}: Spark Connect does not answer (UNAVAILABLE); is it running, and with TLS?")
+    return translate(error, url)
 
 
 def _condition(error: Exception) -> str:

@@ -57,7 +57,7 @@ class ClusterTable:
 
 def opened(session: Any, declared: SparkTable | SparkMemberships) -> ClusterTable:
     """Find a table and its columns, and keep to its version if it has one. Raises SourceError."""
-    label = declared.table or declared.path or ""
+    label = declared.label
     if declared.table is not None:
         at = ".".join(map(name, declared.table.split(".")))
     else:

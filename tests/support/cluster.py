@@ -12,14 +12,16 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+import urllib.request
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconciler.clock import SystemClock
 from reconciler.sources.surroundings import Surroundings
@@ -33,10 +35,21 @@ _IDLE = 1.0  # seconds between two looks for somebody who still uses the cluster
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Where the cluster is: `connect` for Spark Connect, `master` for a driver of one's own."""
+    """Where the cluster is: `connect` for Spark Connect, `master` for a driver of one's own, `page` for its jobs."""
 
     connect: str
     master: str
+    page: str
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Give what the cluster says of its jobs, the newest first."""
+        (application,) = self._asked("")
+        return self._asked(f"/{application['id']}/jobs")
+
+    def _asked(self, path: str) -> list[dict[str, Any]]:
+        with urllib.request.urlopen(f"{self.page}/api/v1/applications{path}") as answer:
+            told: list[dict[str, Any]] = json.load(answer)
+            return told
 
 
 def missing() -> str | None:
@@ -89,7 +102,7 @@ class Daemon:
         environ = {**os.environ, **_environment(folder), "SPARK_DAEMON_MEMORY": f"{megabytes}m"}
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
-                command, env=environ, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command, env=environ, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
             )
 
     def says(self, pattern: str) -> re.Match[str]:
@@ -104,8 +117,9 @@ class Daemon:
         return found
 
     def killed(self) -> None:
-        """End it at once, as a machine that fails."""
-        self.process.kill()
+        """End it and all that it started at once, as a machine that fails."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> None:
@@ -129,6 +143,7 @@ def connect_server(folder: Path, master: str, name: str = "connect", *settings: 
         "spark.executor.memory": "512m",
         "spark.cores.max": "2",
         "spark.sql.shuffle.partitions": "2",
+        "spark.connect.progress.reportInterval": "100ms",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         **dict(setting.split("=", 1) for setting in settings),
     }
@@ -155,28 +170,55 @@ def _master(folder: Path, port: int) -> Daemon:
 
 
 def _worker(folder: Path, name: str, master: str) -> Daemon:
-    size = ("--cores", "1", "--memory", "768m", "--work-dir", str(folder / name))
+    size = (
+        "--cores",
+        "2",
+        "--memory",
+        "2g",  # room for a driver of a test's own beside the Connect server
+        "--work-dir",
+        str(folder / name),
+    )
     main = "org.apache.spark.deploy.worker.Worker"
     options = ("--host", "127.0.0.1", "--webui-port", "0", *size)
     return Daemon(folder, name, _program("spark-class"), main, *options, master)
 
 
-def _keep(folder: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Standalone:
+    """A cluster of one's own: a master, two workers, and a Connect server over them."""
+
+    master: str
+    workers: tuple[Daemon, ...]
+    server: Daemon
+    connect: str
+    page: str
+
+
+@contextmanager
+def standalone(folder: Path, *settings: str) -> Iterator[Standalone]:
+    """Run a cluster while the block runs."""
     with ExitStack() as undo:
         port = _free()
-        master = f"spark://127.0.0.1:{port}"
-        daemons = [_master(folder, port)]
-        undo.callback(daemons[0].stop)
-        daemons[0].says("I have been elected leader")
-        workers = [_worker(folder, name, master) for name in ("worker-1", "worker-2")]
+        at = f"spark://127.0.0.1:{port}"
+        master = _master(folder, port)
+        undo.callback(master.stop)
+        master.says("I have been elected leader")
+        workers = tuple(_worker(folder, name, at) for name in ("worker-1", "worker-2"))
         for worker in workers:
             undo.callback(worker.stop)
-        server, connect = connect_server(folder, master)
+        web = _free()
+        page = ("spark.ui.enabled=true", f"spark.ui.port={web}")
+        server, connect = connect_server(folder, at, "connect", *page, *settings)
         undo.callback(server.stop)
         for worker in workers:
             worker.says("Successfully registered with master")
+        yield Standalone(at, workers, server, connect, f"http://127.0.0.1:{web}")
+
+
+def _keep(folder: Path) -> None:
+    with standalone(folder) as started:
         made = folder / "cluster.json.new"
-        made.write_text(json.dumps(asdict(Cluster(connect, master))))
+        made.write_text(json.dumps(asdict(Cluster(started.connect, started.master, started.page))))
         made.rename(folder / "cluster.json")
         _unused(folder)
 

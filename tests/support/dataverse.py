@@ -400,7 +400,7 @@ def surroundings(
     return Surroundings(folder, (), environ, clock or SystemClock(), lambda ref: resolve(ref, folder, environ), stop)
 
 
-def certificate() -> tuple[bytes, bytes]:
+def certificate(host: str = "127.0.0.1") -> tuple[bytes, bytes]:
     """Make a certificate for loopback that signs itself, and its key."""
     key = rsa.generate_private_key(65537, 2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in")])
@@ -413,7 +413,7 @@ def certificate() -> tuple[bytes, bytes]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

@@ -27,6 +27,7 @@ RULES: Final[tuple[Callable[[World], Iterator[Diagnostic]], ...]] = (
     files.encoding,
     files.column_types,
     services.service_url,
+    services.cluster_headers,
     services.cluster_table,
     exports.field_names,
     exports.field_types,

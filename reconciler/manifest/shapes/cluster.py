@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from reconciler.manifest import patterns
-from reconciler.manifest.shapes.base import Column, PathText, Shape
+from reconciler.manifest.shapes.base import TAG, Column, PathText, Shape, by_form, whole
 from reconciler.manifest.shapes.connection import ApiKey
 
 
@@ -31,6 +31,12 @@ class ClusterMemberships(ClusterTable):
     """The column that names the segment."""
 
 
+Header = Annotated[
+    Annotated[str, Field(pattern=patterns.SPARK_HEADER), Tag(TAG + "text")] | Annotated[ApiKey, Tag(TAG + "mapping")],
+    Discriminator(by_form),
+]
+
+
 class SparkSpec(Shape):
     """Tables that a Spark cluster reads; only members and mapped columns leave it."""
 
@@ -40,6 +46,14 @@ class SparkSpec(Shape):
     """Spark Connect (sc://), or a master's address (spark://, k8s://, yarn, local[4])."""
     token: ApiKey | None = Field(default=None, examples=[{"env": "SPARK_TOKEN"}])
     """Where the token for Spark Connect is, never the token itself."""
+    headers: dict[Annotated[str, Field(pattern=patterns.HEADER)], Header] = Field(
+        default={}, examples=[{"x-databricks-cluster-id": "0123-456789-abcdefgh"}]
+    )
+    """What Spark Connect's host wants to be told with each call, by name: text, or where a secret is."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=86_400), BeforeValidator(whole)] = Field(
+        default=3_600, examples=[7_200]
+    )
+    """What one query may take; then it is ended, and nobody is removed."""
     profiles: ClusterTable = Field(examples=[{"table": "main.customers.profiles", "id": "CustomerKey"}])
     """The profile table."""
     memberships: ClusterMemberships | None = Field(

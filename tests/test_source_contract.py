@@ -44,7 +44,9 @@ EXPORT = Export(
 )
 
 
-SLOW = {"spark": (pytest.mark.slow, pytest.mark.timeout(900))}  # a cluster takes its time to start
+CLUSTER = pytest.mark.slow, pytest.mark.timeout(900)  # it takes its time to start
+PIPE = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the driver's own, left open
+SLOW = {"spark": CLUSTER, "spark by a master": (*CLUSTER, PIPE)}
 
 
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=SLOW.get(name, ())) for name in LOADERS])

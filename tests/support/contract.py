@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import duckdb
 import obstore
 import obstore.store
+import pytest
 from arro3.core import RecordBatchReader
 from deltalake import write_deltalake
 from support import dataverse
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
-
-    import pytest
 
     from reconciler.core import ports
 
@@ -350,6 +349,20 @@ def from_spark(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.S
         yield source
 
 
+@contextmanager
+def from_master(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.Source]:
+    """Have a driver of our own read the same, by the workers of the cluster's master."""
+    cluster = request.getfixturevalue("cluster")
+    parquet(folder / "people.parquet", COLUMNS, PROFILES)
+    parquet(folder / "held.parquet", MEMBERSHIPS, HELD)
+    profiles = SparkTable("ID", path=str(folder / "people.parquet"))
+    reads = Spark(cluster.master, profiles, SparkMemberships("id", "Segment", path=str(folder / "held.parquet")))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        with closing(SparkSource(Source("world", reads), around(folder))) as source:
+            yield source
+
+
 LOADERS: dict[str, Loader] = {
     "csv": from_csv,
     "parquet": from_parquet,
@@ -361,4 +374,5 @@ LOADERS: dict[str, Loader] = {
     "export on azure": from_export_on_azure,
     "parquet on s3": from_parquet_on_s3,
     "spark": from_spark,
+    "spark by a master": from_master,
 }

@@ -10,13 +10,16 @@ import obstore
 import pytest
 from support import contract
 from support.between import between
+from support.project import Project, document
 from support.servers import azurite, free_port
 from support.vectors import commit, taken
 
 from reconciler.core.errors import SourceError
 from reconciler.core.model import Segment, Source
 from reconciler.core.reads import Files, ProfileTable
+from reconciler.sources.buckets import bucket_of
 from reconciler.sources.files import FilesSource
+from reconciler.sources.urls import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -268,3 +271,15 @@ def test_the_newest_whole_folder_of_an_export_is_read_and_one_that_is_not_whole_
     assert "vouches for none of its dated folders" in refusal(
         source(tmp_path, "az://state/insights/Customer", azure.environ)
     )
+
+
+def test_a_lakehouse_of_fabric_is_declared_by_its_url_and_is_asked_at_fabric(tmp_path: Path) -> None:
+    at = "abfss://Marketing@onelake.dfs.fabric.microsoft.com/customers.Lakehouse/Tables/profiles"
+    project = Project(tmp_path, "")
+    project.declare(document("Source", "world", {"type": "files", "profiles": {"path": at, "id": "id"}}))
+    assert project.shop().declarations().sources
+    opened = bucket_of(parsed(at), {"AZURE_STORAGE_TOKEN": "a token", "AZURE_STORAGE_ACCOUNT_NAME": "another"})
+    assert opened.url.plain == "az://Marketing/customers.Lakehouse/Tables/profiles"
+    assert opened.options["azure_storage_account_name"] == "onelake"
+    assert opened.options["azure_use_fabric_endpoint"] == "true"
+    assert opened.store.config["use_fabric_endpoint"] == "true"

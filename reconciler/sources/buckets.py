@@ -47,6 +47,8 @@ def bucket_of(url: Url, environ: Mapping[str, str]) -> Bucket:
         environ = {**environ, "AZURE_STORAGE_ACCOUNT_NAME": url.account}
     try:
         config, plain = settings(cloud, environ)
+        if url.onelake:
+            config["azure_use_fabric_endpoint"] = "true"
         store = opened(cloud, url.bucket, url.label, config, plain=plain)
     except StateError as error:
         raise SourceError(str(error)) from None

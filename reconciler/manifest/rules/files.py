@@ -34,7 +34,9 @@ _LAKES: Final[Mapping[str, re.Pattern[str]]] = {
     "az": _PLAIN,
     "s3": _PLAIN,
     "gs": _PLAIN,
-    "abfss": re.compile(r"[^/@:]+@[a-z0-9]{3,24}[.]dfs[.]core[.]windows[.]net/[^\0\n#]*[^/\0\n#]/?"),
+    "abfss": re.compile(
+        r"[^/@:]+@([a-z0-9]{3,24}[.]dfs[.]core[.]windows[.]net|onelake[.]dfs[.]fabric[.]microsoft[.]com)/[^\0\n#]*[^/\0\n#]/?"
+    ),
 }
 _URLS: Final = "write path: az://customers/profiles, or the URL of an abfss://, s3:// or gs:// store"
 _ENCODINGS: Final = "utf-8", "utf-16", "latin-1", "cp1252", "iso-8859-15"

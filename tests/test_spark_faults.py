@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 from support.cluster import around
+from support.spark_world import world
 
 from reconciler.core.errors import PartUnread, PredicateRefused, SourceError
 from reconciler.core.model import Segment, Source
@@ -37,6 +38,16 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with closing(source(tmp_path, "sc://127.0.0.1:9")) as made, pytest.raises(SourceError) as refused:
         made.columns()
     assert str(refused.value) == "the cluster at 127.0.0.1:9 cannot be reached: Connection refused; is it running?"
+
+
+def test_a_cluster_that_never_answers_is_one_line_when_its_time_is_up(tmp_path: Path) -> None:
+    with world(tmp_path, None) as made:
+        made.front.silent = True
+        made.declare({"all": "n < 30"}, {"news": ["all"]}, timeoutSeconds=1)
+        code, said = made.apply()
+        assert code == 3, said
+        assert "the cluster was not done after 1 s (timeoutSeconds); has it workers that are free?" in said
+        assert made.front.seen
 
 
 @pytest.mark.slow

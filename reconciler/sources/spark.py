@@ -190,15 +190,11 @@ class SparkSource(AskedSource):
     @contextmanager
     def _limited(self, session: Any, label: str) -> Iterator[None]:
         """Turn the cluster's faults into SourceError; the cluster does not go on for a reader that has gone."""
-        seconds = self._reads.timeout
         try:
-            with spark_session.limited(session, seconds):
+            with spark_session.limited(session, self._reads.timeout, label):
                 yield
         except SourceError:
             raise
-        except TimeoutError:
-            told = f"the cluster was not done after {seconds:,} s (timeoutSeconds); has it workers that are free?"
-            raise SourceDown(f"{label}: {told}") from None
         except Exception as error:  # noqa: BLE001  # foreign code
             raise spark_faults.translate(error, label) from None
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from reconciler.core.errors import ReconcilerError, SourceError
+from reconciler.core.errors import ReconcilerError, SourceDown, SourceError
 from reconciler.sources import spark_faults
 
 if TYPE_CHECKING:
@@ -36,16 +36,14 @@ def connect(reads: Spark, secret: Callable[[SecretRef], str]) -> Any:
     try:
         _hush()
         session = _remote(reads, secret) if reads.url.startswith("sc://") else _driven(reads.url)
-        with limited(session, reads.timeout):
+        with limited(session, reads.timeout, reads.url):
             for name, value in _SETTINGS.items():
                 session.conf.set(name, value)
     except ImportError:
         raise SourceError(_lacking(reads.url)) from None
-    except ReconcilerError:
-        raise
     except BaseException as error:
         end(session)
-        if not isinstance(error, Exception):
+        if isinstance(error, ReconcilerError) or not isinstance(error, Exception):
             raise
         raise spark_faults.unopened(error, reads.url) from None
     return session
@@ -118,10 +116,10 @@ def _driven(master: str) -> Any:
 
 
 @contextmanager
-def limited(session: Any, seconds: float) -> Iterator[None]:
+def limited(session: Any, seconds: int, label: str) -> Iterator[None]:
     """End what the session runs when the block is left early, by Ctrl-C too, or takes longer than `seconds`.
 
-    Raises TimeoutError when it took longer.
+    Raises SourceDown when it took longer.
     """
     late = threading.Event()
 
@@ -139,7 +137,8 @@ def limited(session: Any, seconds: float) -> Iterator[None]:
         yield
     except BaseException as error:
         if late.is_set() and isinstance(error, Exception):
-            raise TimeoutError from None
+            told = f"the cluster was not done after {seconds:,} s (timeoutSeconds); has it workers that are free?"
+            raise SourceDown(f"{label}: {told}") from None
         if isinstance(error, ReconcilerError) or not isinstance(error, Exception):  # else it has ended of itself
             interrupt(session)
         raise

@@ -6,6 +6,7 @@ It hands on what the real cluster says, byte by byte, and notes the headers of e
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,14 +29,15 @@ When = Callable[[Any], bool]
 class Front(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
     """Hands calls on to the cluster at `behind`; None: there is none, and nobody gets past the token.
 
-    `token` is the one that is taken; None: any. `half_way`: when an answer of that kind is about to be handed on, this
-    happens, once.
+    `token` is the one that is taken; None: any. `silent`: it takes calls and never answers. `half_way`: when an answer
+    of that kind is about to be handed on, this happens, once.
     """
 
     behind: str | None = None
     token: str | None = None
     half_way: tuple[When, Callable[[], object]] | None = None
     happened: bool = False
+    silent: bool = False
     seen: list[Mapping[str, str]] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)
     _once: threading.Lock = field(default_factory=threading.Lock)
@@ -48,6 +50,8 @@ class Front(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
             headers = {name: value for name, value in context.invocation_metadata() if isinstance(value, str)}
             self.seen.append(headers)
             self.methods.append(details.method.rpartition("/")[2])
+            while self.silent and context.is_active():
+                time.sleep(0.05)
             self._let_in(headers, context)
             yield from self._handed(details.method, requests, context)
 

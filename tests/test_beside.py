@@ -17,14 +17,15 @@ from support.project import Project, connection, export, segment, source
 
 from reconciler.core.errors import StateError
 from reconciler.core.record import RunStatus
+from reconciler.destinations.autopilot import Autopilot
 from reconciler.flow.beside import SideBySide
 from reconciler.flow.session import Session
 from reconciler.sandbox.server import Sandbox
-from reconciler.sandbox.switches import Switches
+from reconciler.sandbox.switches import Fault, Switches
 from reconciler.state.ledger import SqliteLedger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from reconciler.core.ports import Acknowledged
@@ -175,6 +176,33 @@ def test_a_signal_ends_every_connection_in_good_order(server: Sandbox, tmp_path:
         assert run.status is RunStatus.CANCELED
         assert {e.status for e in run.exports} <= {RunStatus.CANCELED, RunStatus.SUCCESSFUL}
         assert not [doubt for name in accounts.keys for doubt in ledger.doubtful(name)]
+
+
+def test_doubts_of_several_connections_are_looked_up_side_by_side(server: Sandbox, tmp_path: Path) -> None:
+    accounts = Accounts(server, tmp_path, 20_000)
+    accounts.people(4, "Ann")
+    accounts.apply(ACCOUNTS)
+    server.switches = Switches(rate=0, faults=(Fault("500-after", path="/contact*", count=None),))
+    accounts.people(20, "Ann")
+    assert accounts.apply(ACCOUNTS).status is RunStatus.FAILED
+    server.switches = Switches(rate=0)
+    accounts.people(4, "Ann")
+    together = threading.Barrier(ACCOUNTS)
+    members = Autopilot.members
+
+    def waited(self: Autopilot, list_id: str) -> Iterator[Sequence[tuple[str, str]]]:
+        together.wait(10)  # all of them are here at the same time, or this breaks
+        return members(self, list_id)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Autopilot, "members", waited)
+        assert accounts.apply(ACCOUNTS).status is RunStatus.SUCCESSFUL
+    fresh = Accounts(server, tmp_path / "fresh", 21_000)
+    fresh.people(4, "Ann")
+    fresh.apply(1)
+    assert accounts.told() == fresh.told()
+    assert accounts.recorded() == fresh.recorded()
+    assert accounts.apply(1).requests == 0
 
 
 def test_connections_wait_side_by_side_and_no_more_than_asked() -> None:

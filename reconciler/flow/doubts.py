@@ -8,6 +8,7 @@ it for ever; who is found there is recorded, and so leaves.
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.core.digest import UNKNOWN
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from reconciler.core.digest import Digests
-    from reconciler.core.ports import Destination, Ledger
+    from reconciler.core.ports import Destination, LedgerReader
     from reconciler.core.record import Intent
     from reconciler.flow.outside import Outside
     from reconciler.flow.plan import Prepared
@@ -29,8 +30,16 @@ Held = dict[tuple[bytes, int], Claim]
 """Claims by person and export."""
 
 
-def clear_up(one: Prepared, ledger: Ledger, outside: Outside, digests: Digests) -> bool:
-    """Clear up the doubts of one connection; gives whether the record changed, so that the plan is stale.
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What is to be recorded of the doubts of one connection; `changed`: claims with it, so that the plan is stale."""
+
+    batch: Acknowledged
+    changed: bool
+
+
+def clear_up(one: Prepared, ledger: LedgerReader, outside: Outside, digests: Digests) -> Cleared | None:
+    """Clear up the doubts of one connection, without recording it; None: there are none.
 
     Doubts of an export that does not run now stay. Raises DestinationError when a list that must be read cannot be.
     """
@@ -38,7 +47,7 @@ def clear_up(one: Prepared, ledger: Ledger, outside: Outside, digests: Digests) 
     running = {e.number for e in one.judged.roster.entries} - one.judged.held
     concerned = [doubt for doubt in doubts if doubt.export in running]
     if not concerned or one.connection is None:
-        return False
+        return None
     keys = {key for doubt in concerned for key in doubt.keys}
     recorded = {(c.key, c.export): c for c in ledger.claims(one.recorded_name) if c.key in keys}
     sure = recorded | _unsure(one, concerned, recorded)
@@ -56,8 +65,7 @@ def clear_up(one: Prepared, ledger: Ledger, outside: Outside, digests: Digests) 
         intents=tuple(doubt for doubt in kept if doubt.keys),
         settled=tuple(settled),
     )
-    ledger.commit(one.recorded_name, batch)
-    return bool(changed)
+    return Cleared(batch, changed=bool(changed))
 
 
 def _kept(one: Prepared, doubt: Intent, running: Collection[int]) -> Intent:
@@ -108,7 +116,7 @@ def _look(  # where, whom, what is known of them, and the three parts that it ta
     one: Prepared,
     unwanted: Mapping[int, Mapping[bytes, int]],
     claims: Held,
-    ledger: Ledger,
+    ledger: LedgerReader,
     outside: Outside,
     digests: Digests,
 ) -> dict[bytes, str]:

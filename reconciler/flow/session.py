@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from reconciler.core.errors import DestinationError, SecretMissing
@@ -10,6 +11,7 @@ from reconciler.core.record import Run, RunStatus
 from reconciler.core.shards import WHOLE
 from reconciler.flow import alerting
 from reconciler.flow.apply import BUSY, Means, begun, carry_out
+from reconciler.flow.beside import SideBySide
 from reconciler.flow.doubts import clear_up
 from reconciler.flow.erasing import finish
 from reconciler.flow.opened import opened, run_id
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from reconciler.core.outcome import Erased
     from reconciler.core.plan import Plan
     from reconciler.core.shards import Shard
+    from reconciler.flow.doubts import Cleared
     from reconciler.flow.opened import Shop
     from reconciler.flow.plan import Prepared
     from reconciler.flow.saved import Ticket
@@ -80,8 +83,7 @@ class Session:
         found = look(self._declarations, self._ledger, self._outside, self._digests, request, whole=refresh)
         found.record(self._ledger)
         plan, self._prepared = self._prepare(request)
-        stale = [self._clear_up(one) for one in self._prepared]  # every one of them, so not inside any()
-        if any(stale):
+        if self._clear_up():
             plan, self._prepared = self._prepare(request)
         if self._ticket is not None:
             self._ticket.match(plan)
@@ -93,12 +95,21 @@ class Session:
     def _prepare(self, request: Request) -> tuple[Plan, tuple[Prepared, ...]]:
         return prepare(self._declarations, self._ledger, self._outside, self._digests, request)
 
-    def _clear_up(self, one: Prepared) -> bool:
-        """Clear up doubts; where that is not possible now, they stay, and what the run needs of Autopilot fails."""
+    def _clear_up(self) -> bool:
+        """Clear up doubts; gives whether the plan is stale. Lists are read side by side, and this thread records."""
+        beside: SideBySide[Cleared | None] = SideBySide(self._parallel)
+        found = beside.done([partial(self._cleared, one) for one in self._prepared])
+        for one, cleared in zip(self._prepared, found, strict=True):
+            if cleared is not None:
+                self._ledger.commit(one.recorded_name, cleared.batch)
+        return any(cleared.changed for cleared in found if cleared is not None)
+
+    def _cleared(self, one: Prepared) -> Cleared | None:
+        """Look at one connection; where that is not possible, doubts stay, and what the run needs of it fails."""
         try:
             return clear_up(one, self._ledger, self._outside, self._digests)
         except (DestinationError, SecretMissing):
-            return False
+            return None
 
     def carry_out(self, plan: Plan, trigger: str, progress: Callable[[int], None] = lambda _: None) -> Run:
         """Push what was planned, and record the run. `progress` is told of people brought up to date."""

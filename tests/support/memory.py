@@ -50,7 +50,7 @@ class MemoryStore:
 
     def names(self, folder: str) -> tuple[str, ...]:
         self._ask("names")
-        return tuple(sorted(name for name in self.objects if not folder or name.startswith(f"{folder}/")))
+        return tuple(sorted(name for name in tuple(self.objects) if not folder or name.startswith(f"{folder}/")))
 
     def close(self) -> None:
         """Nothing to leave."""

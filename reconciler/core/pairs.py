@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.core.people import Person
     from reconciler.core.record import Claim
@@ -19,6 +20,9 @@ Pair: TypeAlias = "tuple[bytes, tuple[Claim, ...], tuple[Claim, ...]]"
 
 Alike = tuple[tuple[int, tuple[int, ...]], ...]
 """What people have in common who are counted together: for each of their claims the export and the slots."""
+
+
+_KEY, _SLOTS = attrgetter("key"), attrgetter("slots")
 
 
 class SlotsByMask(dict[int, tuple[int, ...]]):
@@ -60,7 +64,7 @@ def unlike(
     export: int,
     slots: Mapping[int, tuple[int, ...]],
     recorded: Iterable[Claim],
-    odd: Container[bytes],
+    odd: Collection[bytes],
     same: Counter[tuple[int, ...]],
 ) -> tuple[list[bytes], list[Claim]]:
     """Give the keys and the claims that are not alike, ascending; who is as recorded is counted by slots in `same`.
@@ -69,25 +73,24 @@ def unlike(
     nor is one that is `odd`. This is the hot path of every run in which little has changed: it does no more for each
     person than to compare.
     """
-    new, others, found = set(people), [], people.get
-    shared, last = b"", None
+    others: list[Claim] = []
+    alike: list[Claim] = []
+    add, found = alike.append, people.get
+    shared = b""
     for claim in recorded:
         key, number, digest, held = claim
         if number != export:
-            if last is not None and last.key == key:
-                same[last.slots] -= 1
-                new.add(key)
-                others.append(last)
-                last = None
+            if alike and alike[-1].key == key:
+                others.append(alike.pop())
             shared = key
-        elif key != shared and key not in odd:
+        elif key != shared and not (odd and key in odd):
             person = found(key)
             if person is not None and digest == person.digest and held == slots[person.mask]:
-                same[held] += 1
-                new.discard(key)
-                last = claim
+                add(claim)
                 continue
         others.append(claim)
+    same.update(map(_SLOTS, alike))
+    new = people.keys() - set(map(_KEY, alike)) if len(alike) < len(people) else ()
     return sorted(new), others
 
 

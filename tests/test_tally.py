@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.merges import Scene, scenes
+from support.merges import NUMBERS, Scene, scenes
 
 from reconciler.core.tally import BATCH, Tally
 from reconciler.flow.outbox import Outbox
@@ -157,3 +157,13 @@ def test_the_digest_tells_different_steps_apart(scene: Scene, other: Scene) -> N
         (key, push, add, remove, [(c.export, c.digest) for c in after]) for key, push, add, remove, after in others
     ]
     assert (tallied(scene).digest == tallied(other).digest) is (told == tolds)
+
+
+@given(scenes())
+def test_an_export_at_rest_is_counted_by_how_many_it_holds(scene: Scene) -> None:
+    claims = [claim for claim in scene.claims if claim.export == NUMBERS[-1]]
+    read = Tally.count(Scene((), ()).merge, iter(claims))
+    told = Tally.at_rest(NUMBERS[-1], len(claims))
+    assert (told.people, told.digest) == (read.people, read.digest)
+    assert told.counts(NUMBERS[-1], 0) == read.counts(NUMBERS[-1], 0)
+    assert told.requests(bulk_lists=True, fresh=0, probe=True) == read.requests(bulk_lists=True, fresh=0, probe=True)

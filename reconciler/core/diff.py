@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.core.contact import has, merged, without
-from reconciler.core.pairs import NOTHING, SlotsByMask, pair, unlike
+from reconciler.core.pairs import NOTHING, SlotsByMask, at_rest, pair, unlike
 from reconciler.core.record import Claim
 from reconciler.core.roster import Mode
 
@@ -101,6 +101,9 @@ class Merge:
             keys, claims = unlike(only.people or {}, number, self._slots[number], recorded, self._foreign, counted)
             same.update({((number, slots),): people for slots, people in counted.items()})
             pairs = self._pairs(keys, iter(claims))
+        elif all(side.entry.mode is Mode.HOLD for side in self._sides.values()):
+            same.update(at_rest(recorded))
+            return
         else:
             pairs = self.pairs(recorded)
         for pair_of in pairs:

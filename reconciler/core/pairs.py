@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from collections import Counter
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.core.people import Person
@@ -22,7 +22,7 @@ Alike = tuple[tuple[int, tuple[int, ...]], ...]
 """What people have in common who are counted together: for each of their claims the export and the slots."""
 
 
-_KEY, _SLOTS = attrgetter("key"), attrgetter("slots")
+_KEY, _SLOTS, _PART = attrgetter("key"), attrgetter("slots"), attrgetter("export", "slots")
 
 
 class SlotsByMask(dict[int, tuple[int, ...]]):
@@ -92,6 +92,12 @@ def unlike(
     same.update(map(_SLOTS, alike))
     new = people.keys() - set(map(_KEY, alike)) if len(alike) < len(people) else ()
     return sorted(new), others
+
+
+def at_rest(recorded: Iterable[Claim]) -> Counter[Alike]:
+    """Count the people of claims that all stay as they are."""
+    people = (tuple(map(_PART, claims)) for _, claims in groupby(recorded, _KEY))
+    return Counter(people)
 
 
 def _run(first: Claim, recorded: Iterator[Claim]) -> tuple[bytes, tuple[Claim, ...], Claim | None]:

@@ -20,7 +20,7 @@ from reconciler.core.rows import notes, segments
 from reconciler.core.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from reconciler.core.allow import Allowance
     from reconciler.core.model import Connection
@@ -91,8 +91,9 @@ def judged(bench: Bench) -> Judged:
     shown: dict[int, Tally] = {}
     people = None
     while True:
-        merge = Merge(_sides(bench), bench.foreign, bench.content)
-        tally = Tally.count(merge, bench.claims())
+        sides = _sides(bench)
+        merge = Merge(sides, bench.foreign, bench.content)
+        tally = _at_rest(sides) or Tally.count(merge, bench.claims())
         people = tally.people if people is None else people
         blocked = _newly_blocked(bench, tally)
         for entry in bench.roster.entries:
@@ -105,6 +106,14 @@ def judged(bench: Bench) -> Judged:
     exports = tuple(noted(export, of_export(bench.allowances, export.name).values()) for export in shown_exports)
     plan = _connection(bench, tally, people, tuple(sorted(exports, key=lambda e: e.name)))
     return Judged(plan, merge, bench.roster, frozenset(bench.reasons))
+
+
+def _at_rest(sides: Sequence[Side]) -> Tally | None:
+    """Count a connection of one recorded export without reading its claims, when nothing runs, as most by schedule."""
+    recorded = [side.entry for side in sides if side.entry.recorded is not None]
+    if len(recorded) != 1 or any(side.entry.mode is not Mode.HOLD for side in sides):
+        return None
+    return Tally.at_rest(recorded[0].number, recorded[0].recorded.people if recorded[0].recorded else 0)
 
 
 def _sides(bench: Bench) -> list[Side]:

@@ -58,6 +58,13 @@ class Tally:
         tally._expand(same)
         return tally
 
+    @classmethod
+    def at_rest(cls, export: int, people: int) -> Tally:
+        """Give the same for a connection of which one export has claims, and nothing runs: so many people stay."""
+        tally = cls()
+        tally.people = tally.unchanged[export] = people
+        return tally
+
     def _expand(self, same: Counter[Alike]) -> None:
         """Work out what people who are alike mean: those who are as recorded, and those of one new claim."""
         for claims, number in same.items():

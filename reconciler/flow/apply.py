@@ -93,7 +93,8 @@ def _overall(results: list[ExportRun], *, stopped: bool) -> RunStatus:
 def _worked(one: Prepared, means: Means, patience: Patience) -> tuple[list[ExportRun], int]:
     """Push one connection; gives what came of each export, and the requests that it took."""
     done, sent = _connection(one, means, patience)
-    return marked(done, one.marks, means.ledger, one.name), sent
+    still = one.connection is not None and not any(export.action in BUSY for export in one.judged.plan.exports)
+    return marked(done, one.marks, means.ledger, one.name, one.stood if still else None), sent
 
 
 def _connection(one: Prepared, means: Means, patience: Patience) -> tuple[list[ExportRun], int]:

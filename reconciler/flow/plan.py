@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 class Prepared:
     """One connection, judged. `recorded_name` is the name that the ledger knows it by, before a rename.
 
-    `marks` are by export name, of those that a schedule may run.
+    `marks` are by export name, of those that a schedule may run; `stood` is how its exports stood, where a schedule had
+    to know.
     """
 
     connection: Connection | None
@@ -41,6 +42,7 @@ class Prepared:
     recorded_name: str
     judged: Judged
     marks: Mapping[str, str] = field(default_factory=dict)
+    stood: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def _prepared(part: _Part, findings: Mapping[int, Findings], turns: Turns) -> Pr
         content=digests.content,
         allowances=turns.request.allowances,
     )
-    return Prepared(part.connection, part.name, old, judged(bench), part.marks)
+    return Prepared(part.connection, part.name, old, judged(bench), part.marks, turns.stood.get(old))
 
 
 def _yields(rolled: Roster, connection: Connection | None, library: Library) -> dict[int, Yields]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from reconciler.core.due import Past
     from reconciler.core.model import Declarations, Export
-    from reconciler.core.record import ExportRun
+    from reconciler.core.record import ExportRun, Run
     from reconciler.flow.outside import Outside, Request
     from reconciler.flow.overlay import Record
     from reconciler.flow.reading import Library
@@ -44,6 +45,7 @@ class Turns:
         self._declarations, self.ledger, self.request, self.library = declarations, ledger, request, library
         self._calendar, self._now = outside.calendar, outside.clock.now()
         self._marks: dict[str, str] = {}
+        self.stood: dict[str, dict[str, str]] = {}
 
     def waiting(self, exports: Iterable[Export], former: str) -> dict[str, str]:
         """Say which exports are not due, and when they are. `former` is the recorded name of their connection."""
@@ -61,20 +63,37 @@ class Turns:
         """Say which exports a schedule need not run, because their last run would be repeated. Only a schedule may."""
         if self.request.trigger != "schedule" or self.ledger.doubtful(former):
             return {}
-        behind = {entry.slot for entry in self.ledger.lists(former) if entry.behind}
-        kept = {e.name: e for e in self.ledger.exports(former)}
-        held = standing(self.ledger, former)
+        lasts = self._comparable(exports, former)
+        if not lasts:
+            return {}
+        with ThreadPoolExecutor(1, "standing") as beside:  # a file of a gigabyte is digested meanwhile
+            standing = beside.submit(self._standing, former)
+            marks = {name: self.mark(self._declarations.exports[name]) for name in lasts}
+            held = standing.result()
+        self.stood[former] = held
         told = {}
-        for export in exports:
-            last = self._past(export, former).last
-            mark = self.mark(export)
-            if not mark or last is None or last[1].status is not RunStatus.SUCCESSFUL or export.name not in kept:
-                continue
-            slots = {slot for _, slot in kept[export.name].segments.values()}
-            if last[1].source_mark == _whole(mark, held.get(export.name, "")) and not behind & slots:
-                when = f"{last[0].started.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
-                told[export.name] = f"unchanged: nothing that it reads has changed since {when}"
+        for name, (run, done) in lasts.items():
+            if marks[name] and done.source_mark == _whole(marks[name], held.get(name, "")):
+                when = f"{run.started.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+                told[name] = f"unchanged: nothing that it reads has changed since {when}"
         return told
+
+    def _comparable(self, exports: Iterable[Export], former: str) -> dict[str, tuple[Run, ExportRun]]:
+        """Give the last runs that left a mark, of exports that are recorded and whose lists are known."""
+        behind = {entry.slot for entry in self.ledger.lists(former) if entry.behind}
+        kept = {e.name: {slot for _, slot in e.segments.values()} for e in self.ledger.exports(former)}
+        lasts = {export.name: self._past(export, former).last for export in exports if export.name in kept}
+        return {
+            name: last
+            for name, last in lasts.items()
+            if last is not None
+            and last[1].status is RunStatus.SUCCESSFUL
+            and last[1].source_mark
+            and not behind & kept[name]
+        }
+
+    def _standing(self, former: str) -> dict[str, str]:
+        return standing(self.ledger, former)
 
     def marks(self, exports: Iterable[Export]) -> Mapping[str, str]:
         """Give the marks of those exports that a schedule runs, when this is going to be carried out.
@@ -136,10 +155,19 @@ def standing(ledger: Record, connection: str) -> dict[str, str]:
     return {export.name: told[number].hexdigest() for number, export in exports.items()}
 
 
-def marked(runs: list[ExportRun], marks: Mapping[str, str], ledger: Record, connection: str) -> list[ExportRun]:
-    """Give outcomes of a connection with what tells the next run that nothing has changed since."""
+def marked(
+    runs: list[ExportRun],
+    marks: Mapping[str, str],
+    ledger: Record,
+    connection: str,
+    stood: Mapping[str, str] | None = None,
+) -> list[ExportRun]:
+    """Give outcomes of a connection with what tells the next run that nothing has changed since.
+
+    `stood` is how its exports stood when it was planned, where nothing was written since.
+    """
     current = {done.export for done in runs if done.status in UP_TO_DATE and done.export in marks}
-    held = standing(ledger, connection) if current else {}
+    held = {} if not current else standing(ledger, connection) if stood is None else stood
     return [
         replace(done, source_mark=_whole(marks[done.export], held.get(done.export, "")))
         if done.export in current

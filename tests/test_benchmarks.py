@@ -89,8 +89,8 @@ def test_a_big_table_is_measured_beside_the_bare_query(repository: Path) -> None
     command = [sys.executable, "-m", "benchmarks.large_runs", *asked]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    rows = [re.split(r"  +", line.strip()) for line in done.stdout.splitlines()[1:5]]
-    steps = ["first apply, no limit", "bare query", "apply, unchanged", "plan, unchanged"]
+    rows = [re.split(r"  +", line.strip()) for line in done.stdout.splitlines()[1:6]]
+    steps = ["first apply, no limit", "bare query", "apply, unchanged", "plan, unchanged", "by schedule, unchanged"]
     assert [row[:2] for row in rows] == [["3,000", step] for step in steps]
-    assert [len(row) for row in rows] == [7] * 4
-    assert "3,000 profiles: unchanged apply" in done.stdout
+    assert [len(row) for row in rows] == [7] * 5
+    assert "3,000 profiles: apply, unchanged, " in done.stdout

@@ -205,7 +205,7 @@ class _Moved(Workshop):
         return replace(found, project=replace(found.project, state_url=self._url))
 
 
-ALLOCATIONS = 50_000
+ALLOCATIONS = 1_000_000
 """Objects made between two searches for cycles, instead of 700: people are tuples without cycles, and come in 100,000s,
 so that the searches found nothing and took a quarter of the time of a plan."""
 

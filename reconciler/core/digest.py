@@ -27,18 +27,18 @@ class Digests:
         self._key = key or bytes(2 * SIZE)
         self.lasting = key is not None
         # Copied for each person, because taking the key in costs as much as the digest itself.
-        self._person = blake2b(digest_size=SIZE, key=self._key, person=b"address")
-        self._content = blake2b(digest_size=SIZE, key=self._key, person=b"contact")
+        self._person = blake2b(digest_size=SIZE, key=self._key, person=b"address").copy
+        self._content = blake2b(digest_size=SIZE, key=self._key, person=b"contact").copy
 
     def person(self, address: str) -> bytes:
         """Give the key of a normalised address."""
-        mac = self._person.copy()
+        mac = self._person()
         mac.update(address.encode())
         return mac.digest()
 
     def content(self, contact: bytes) -> bytes:
         """Give the digest of canonical JSON of exactly what would be sent."""
-        mac = self._content.copy()
+        mac = self._content()
         mac.update(contact)
         return mac.digest()
 

@@ -6,6 +6,8 @@ smaller id (as text) stands; but if any of them refuses consent, the address is 
 
 from __future__ import annotations
 
+from collections import Counter
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.core.contact import composer
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from reconciler.core.digest import Digests
     from reconciler.core.model import Export, FieldMatch, PersonConsent
     from reconciler.core.ports import Addresses, Row
+
+_MASK = itemgetter(1)  # a Row starts with the id as text, and the mask
 
 
 class Person(NamedTuple):
@@ -79,9 +83,10 @@ class Judge:
         self._people: dict[bytes, Person] = {}
         self._refused: set[bytes] = set()
         self._excluded = dict.fromkeys(EXCLUSIONS, 0)
-        self._masks: dict[int, int] = {}
+        self._masks: Counter[int] = Counter()
         self._wrong: dict[str, int] = {}
         self._cut = False
+        self._judge = self._judging()
 
     def gather(self, chunks: Iterable[Sequence[Row]]) -> Gathered:
         """Read profiles until the end, or until one person more than the limit."""
@@ -92,11 +97,10 @@ class Judge:
 
     def feed(self, chunk: Sequence[Row]) -> bool:
         """Take profiles; False: no more are wanted, because there are more people than may be sent."""
-        people, refused, masks, excluded = self._people, self._refused, self._masks, self._excluded
+        people, refused, excluded, judge = self._people, self._refused, self._excluded, self._judge
+        self._masks.update(map(_MASK, chunk))
         for row in chunk:
-            mask: int = row[1]  # type: ignore[assignment]  # a Row starts with the id as text, and the mask
-            masks[mask] = masks.get(mask, 0) + 1
-            reason = self._judge(row, mask, people, refused)
+            reason = judge(row)
             if reason is not None:
                 excluded[reason] += 1
                 if reason == "invalid_value":
@@ -114,33 +118,41 @@ class Judge:
         sizes = tuple(sum(n for mask, n in counted if mask >> i & 1) for i in range(self._segments))
         return Gathered(people, self._excluded, sizes, self._wrong, self._cut)
 
-    def _judge(self, row: Row, mask: int, people: dict[bytes, Person], refused: set[bytes]) -> str | None:  # noqa: PLR0911  # a reason each
-        """Take one profile, or give the reason why not. The hot path of every run: one call for each profile."""
-        raw = row[2]
-        if not isinstance(raw, str) or not raw or raw.isspace():
-            return "no_email"
-        address = self._addresses(raw)
-        if address is None:
-            return "invalid_email"
-        key = self._person(address)
-        if key in self._suppressed:
-            return "suppressed"
-        if self._consent is not None and not consents(self._consent, row[-1]):
-            refused.add(key)
-            return "no_consent"
-        try:
-            contact = self._compose(address, row[3:])
-        except WrongType:
-            return "invalid_value"
-        profile: str = row[0]  # type: ignore[assignment]  # as above
-        digest = self._content(contact)
-        rival = people.get(key)
-        # Ids are unique in a sound table; in another, the rest makes the choice the same in every run.
-        if rival is not None and (rival.id, rival.digest, rival.mask) <= (profile, digest, mask):
-            return "duplicate"
-        kept = (address, contact) if self._keep else (None, None)
-        people[key] = Person(profile, mask, digest, *kept)
-        return None if rival is None else "duplicate"
+    def _judging(self) -> Callable[[Row], str | None]:
+        """Give what takes one profile, or says why not. The hot path of every run, so it has all at hand."""
+        addresses, person, content, compose = self._addresses, self._person, self._content, self._compose
+        people, refused, suppressed, consent = self._people, self._refused, self._suppressed, self._consent
+        keep, made = self._keep, tuple.__new__  # what Person(…) calls by way of Python
+
+        def judge(row: Row) -> str | None:  # noqa: PLR0911  # a reason each
+            raw = row[2]
+            if not isinstance(raw, str) or not raw or raw.isspace():
+                return "no_email"
+            address = addresses(raw)
+            if address is None:
+                return "invalid_email"
+            key = person(address)
+            if key in suppressed:
+                return "suppressed"
+            if consent is not None and not consents(consent, row[-1]):
+                refused.add(key)
+                return "no_consent"
+            try:
+                contact = compose(address, row[3:])
+            except WrongType:
+                return "invalid_value"
+            profile: str = row[0]  # type: ignore[assignment]  # a Row starts with the id as text, and the mask
+            mask: int = row[1]  # type: ignore[assignment]  # as above
+            digest = content(contact)
+            rival = people.get(key)
+            # Ids are unique in a sound table; in another, the rest makes the choice the same in every run.
+            if rival is not None and (rival.id, rival.digest, rival.mask) <= (profile, digest, mask):
+                return "duplicate"
+            kept = (address, contact) if keep else (None, None)
+            people[key] = made(Person, (profile, mask, digest, *kept))
+            return None if rival is None else "duplicate"
+
+        return judge
 
     def _blame(self, row: Row, wrong: dict[str, int]) -> None:
         """Find the columns to name; off the hot path, because it is rare."""

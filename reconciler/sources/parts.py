@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.core.errors import PartUnread, SourceDown, SourceError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from reconciler.sources.table import Table
 
 Settled = TypeVar("Settled")
+_ID = itemgetter(0)
 BROKEN = "a column holds a value that the predicate cannot take; TRY_CAST leaves such profiles out"
 
 
@@ -139,11 +141,13 @@ class Faults:
 
     def named(self, chunk: Sequence[Row]) -> Sequence[Row]:
         """Give the rows that have an id, of which the masks are put together by now."""
+        if not self._nameless and all(map(_ID, chunk)):
+            return chunk
         for row in chunk:
             if not row[0]:
                 assert isinstance(row[1], int)
                 self._nameless |= row[1]
-        return [row for row in chunk if row[0]] if self._nameless else chunk
+        return [row for row in chunk if row[0]]
 
     def found(self, segments: Sequence[Segment], nameless: str, broken: str = BROKEN) -> None:
         """Raise PartUnread when there were such rows."""

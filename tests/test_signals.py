@@ -208,6 +208,24 @@ def test_nobody_is_asked_on_after_ctrl_c(account: Account) -> None:
     assert account.server.requests == ()
 
 
+@pytest.mark.parametrize(
+    ("typed", "pushed"), [(b"y\n", True), (b"YES\n", True), (b"n\n", False), (b"\n", False), (b"\x04", False)]
+)
+def test_only_who_says_yes_has_agreed(account: Account, *, typed: bytes, pushed: bool) -> None:
+    account.declare(crowd(3))
+    running, terminal = on_a_terminal(account)
+    with running as process:
+        shown = ""
+        while "Push these changes of 1 export? [y/N]: " not in shown:
+            shown += os.read(terminal, 1000).decode()
+        os.write(terminal, b"perhaps\n" if pushed else b"")
+        while pushed and "invalid input" not in shown:
+            shown += os.read(terminal, 1000).decode()
+        os.write(terminal, typed)
+        assert process.wait(timeout=30) == (0 if pushed else 1)
+    assert (account.server.requests != ()) is pushed
+
+
 def test_a_run_whose_terminal_is_gone_ends_in_good_order(account: Account, tap: Wiretap) -> None:
     account.behave(latency=0.3)
     account.declare(crowd(2400))

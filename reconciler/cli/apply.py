@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from reconciler.cli.alerting import tell, told_of
+from reconciler.cli.asking import confirmed
 from reconciler.cli.exits import Exit, mapped, say
 from reconciler.cli.interrupt import Stop
 from reconciler.cli.options import (
@@ -103,7 +104,7 @@ def _agreed(plan: Plan) -> bool:
         say("error: there is no terminal to ask on; look at the plan, and say --yes")
         return False
     exports = sum(1 for e in plan.exports if e.action.value in {"create", "update", "retire"})
-    return typer.confirm(f"Push these changes of {exports} {'export' if exports == 1 else 'exports'}?", err=True)
+    return confirmed(f"Push these changes of {exports} {'export' if exports == 1 else 'exports'}?")
 
 
 def _show(plan: Plan) -> None:

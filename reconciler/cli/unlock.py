@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from reconciler.cli.asking import confirmed
 from reconciler.cli.exits import Exit, mapped, say
 from reconciler.cli.options import Form
 from reconciler.cli.screen import Output
@@ -47,7 +48,7 @@ def _agreed() -> bool:
     if not sys.stdin.isatty():
         say("error: there is no terminal to ask on; look who holds it, and say --yes")
         return False
-    if typer.confirm("Take it away?", err=True):
+    if confirmed("Take it away?"):
         return True
     say("it is left where it is")
     return False

@@ -196,13 +196,18 @@ def on_a_terminal(account: Account, *words: str) -> tuple[Any, int]:
     return process, ours
 
 
+def shows(terminal: int, text: str) -> None:
+    """Wait until the terminal shows it."""
+    shown = ""
+    while text not in shown:
+        shown += os.read(terminal, 1000).decode()
+
+
 def test_nobody_is_asked_on_after_ctrl_c(account: Account) -> None:
     account.declare(crowd(3))
     running, terminal = on_a_terminal(account)
     with running as process:
-        shown = ""
-        while "Push these changes" not in shown:
-            shown += os.read(terminal, 1000).decode()
+        shows(terminal, "Push these changes")
         os.write(terminal, b"\x03")
         assert process.wait(timeout=PROMISED) == CODES[signal.SIGINT]
     assert account.server.requests == ()
@@ -215,12 +220,10 @@ def test_only_who_says_yes_has_agreed(account: Account, *, typed: bytes, pushed:
     account.declare(crowd(3))
     running, terminal = on_a_terminal(account)
     with running as process:
-        shown = ""
-        while "Push these changes of 1 export? [y/N]: " not in shown:
-            shown += os.read(terminal, 1000).decode()
-        os.write(terminal, b"perhaps\n" if pushed else b"")
-        while pushed and "invalid input" not in shown:
-            shown += os.read(terminal, 1000).decode()
+        shows(terminal, "Push these changes of 1 export? [y/N]: ")
+        if pushed:
+            os.write(terminal, b"perhaps\n")
+            shows(terminal, "invalid input")
         os.write(terminal, typed)
         assert process.wait(timeout=30) == (0 if pushed else 1)
     assert (account.server.requests != ()) is pushed

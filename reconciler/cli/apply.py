@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import typer
 
 from reconciler.cli.alerting import tell, told_of
-from reconciler.cli.asking import confirmed
+from reconciler.cli.asking import agreed
 from reconciler.cli.exits import Exit, mapped, say
 from reconciler.cli.interrupt import Stop
 from reconciler.cli.options import (
@@ -100,11 +99,9 @@ def _session(shop: Workshop, asked: Request, reviewed: Ticket | None, lock_timeo
 
 
 def _agreed(plan: Plan) -> bool:
-    if not sys.stdin.isatty():
-        say("error: there is no terminal to ask on; look at the plan, and say --yes")
-        return False
     exports = sum(1 for e in plan.exports if e.action.value in {"create", "update", "retire"})
-    return confirmed(f"Push these changes of {exports} {'export' if exports == 1 else 'exports'}?")
+    question = f"Push these changes of {exports} {'export' if exports == 1 else 'exports'}?"
+    return agreed(question, "look at the plan, and")
 
 
 def _show(plan: Plan) -> None:

@@ -13,20 +13,16 @@ _LOOK = 0.2
 """Seconds between two looks at whether a signal came while an answer is waited for."""
 
 
-def agreed(question: str) -> bool:
-    """Ask a question that is answered with yes or no."""
-    if not sys.stdin.isatty():
-        say("error: there is no terminal to ask on; if it is meant, say --yes")
-        return False
-    return confirmed(question)
+def agreed(question: str, first: str = "if it is meant,", no: str = "") -> bool:
+    """Ask a question; nothing but yes is one. Raises typer.Abort for an end of the input, and for ctrl-C.
 
-
-def confirmed(question: str) -> bool:
-    """Ask on the terminal that there is; nothing but yes is one. Raises typer.Abort for an end of it, and for ctrl-C.
-
+    `first` is what to do before saying --yes where there is no terminal, `no` what is said to somebody who disagrees.
     What reads the line is called when there is one: a signal that comes just before it waits would not be seen until
     somebody presses a key.
     """
+    if not sys.stdin.isatty():
+        say(f"error: there is no terminal to ask on; {first} say --yes")
+        return False
     while True:
         typer.echo(f"{question} [y/N]: ", nl=False, err=True)
         try:
@@ -41,6 +37,8 @@ def confirmed(question: str) -> bool:
             case "y" | "yes":
                 return True
             case "n" | "no" | "":
+                if no:
+                    say(no)
                 return False
             case _:
                 typer.echo("Error: invalid input", err=True)

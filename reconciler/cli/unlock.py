@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from reconciler.cli.asking import confirmed
+from reconciler.cli.asking import agreed
 from reconciler.cli.exits import Exit, mapped, say
 from reconciler.cli.options import Form
 from reconciler.cli.screen import Output
@@ -31,7 +30,7 @@ def command(
     holders = shop.holders(folder)
     for holder in holders:
         say(report.holder_text(holder))
-    if holders and not yes and not _agreed():
+    if holders and not yes and not agreed("Take it away?", "look who holds it, and", "it is left where it is"):
         return Exit.ERROR
     for holder in holders:
         shop.unlock(folder, holder.token)
@@ -42,13 +41,3 @@ def command(
     else:
         typer.echo("Nobody holds the lock.")
     return Exit.DONE
-
-
-def _agreed() -> bool:
-    if not sys.stdin.isatty():
-        say("error: there is no terminal to ask on; look who holds it, and say --yes")
-        return False
-    if confirmed("Take it away?"):
-        return True
-    say("it is left where it is")
-    return False

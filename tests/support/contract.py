@@ -340,27 +340,28 @@ def bucket(url: str, environ: Mapping[str, str]) -> Any:
 @contextmanager
 def from_spark(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.Source]:
     """Have a cluster read the Parquet of `from_parquet`."""
-    cluster = request.getfixturevalue("cluster")
-    parquet(folder / "people.parquet", COLUMNS, PROFILES)
-    parquet(folder / "held.parquet", MEMBERSHIPS, HELD)
-    profiles = SparkTable("ID", path=str(folder / "people.parquet"))
-    reads = Spark(cluster.connect, profiles, SparkMemberships("id", "Segment", path=str(folder / "held.parquet")))
-    with closing(SparkSource(Source("world", reads), around(folder))) as source:
+    with clustered(folder, request.getfixturevalue("cluster").connect) as source:
         yield source
 
 
 @contextmanager
 def from_master(folder: Path, request: pytest.FixtureRequest) -> Iterator[ports.Source]:
     """Have a driver of our own read the same, by the workers of the cluster's master."""
-    cluster = request.getfixturevalue("cluster")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        with clustered(folder, request.getfixturevalue("cluster").master) as source:
+            yield source
+
+
+@contextmanager
+def clustered(folder: Path, url: str) -> Iterator[ports.Source]:
+    """Write the Parquet of `from_parquet` for a cluster, and have it read at `url`."""
     parquet(folder / "people.parquet", COLUMNS, PROFILES)
     parquet(folder / "held.parquet", MEMBERSHIPS, HELD)
     profiles = SparkTable("ID", path=str(folder / "people.parquet"))
-    reads = Spark(cluster.master, profiles, SparkMemberships("id", "Segment", path=str(folder / "held.parquet")))
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-        with closing(SparkSource(Source("world", reads), around(folder))) as source:
-            yield source
+    reads = Spark(url, profiles, SparkMemberships("id", "Segment", path=str(folder / "held.parquet")))
+    with closing(SparkSource(Source("world", reads), around(folder))) as source:
+        yield source
 
 
 LOADERS: dict[str, Loader] = {
